@@ -1,0 +1,1 @@
+"""Async classes that bring source data to the lake and the warehouse. Nothing in here imports Prefect."""

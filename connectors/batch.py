@@ -1,0 +1,135 @@
+"""What is asked of a source (BatchRequest) and what it left in the lake (Manifest)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from connectors.contract import Table
+from connectors.window import Window
+
+PartKind = Literal["rows", "deletes"]
+PartFormat = Literal["csv", "jsonl", "parquet"]
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """One object in a source bucket, as listed. `etag` is an opaque change token, not a checksum."""
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+    version_id: str | None = None
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """One piece of work for one table: a window, or a set of files. Asking twice gives the same batch id."""
+
+    table: Table
+    window: Window
+    files: tuple[FileRef, ...] = ()
+
+    @property
+    def batch_id(self) -> str:
+        """Digest of source, table, and window or files; never of an attempt number."""
+        identity: list[object] = [self.table.source, self.table.name]
+        if self.files:
+            identity += [[f.bucket, f.key, f.version_id or f.etag] for f in sorted(self.files, key=lambda f: f.key)]
+        else:
+            identity += [self.window.lo.isoformat() if self.window.lo else None, self.window.hi.isoformat()]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
+
+    @property
+    def prefix(self) -> str:
+        """Where the batch lives in the lake: `raw/<source>/<table>/<date>/<batch id>`."""
+        return f"raw/{self.table.source}/{self.table.name}/{self.window.hi:%Y-%m-%d}/{self.batch_id}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One immutable object of a batch.
+
+    Attributes:
+        name: object name below the batch's prefix.
+        kind: `rows` holds records; `deletes` holds keys (and their deletion time) that vanished at the source.
+        format: how to read it; a name ending in `.gz` is gzip.
+        header: source field names in column order (CSV; the file's own first line is skipped) or the fields
+            that may occur (JSON lines, Parquet).
+        rows: records counted while writing, or the source's count for this part.
+        bytes: size as stored.
+        source_file: key of the source file this part is a copy of (file sources).
+    """
+
+    name: str
+    kind: PartKind
+    format: PartFormat
+    header: tuple[str, ...]
+    rows: int | None
+    bytes: int
+    source_file: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The proof that a batch is whole; written last. A batch without one does not exist.
+
+    Attributes:
+        source_rows: the source's own count of the rows in the batch (rows parts only); None if it gives none.
+        null_text: the text that stands for NULL in CSV parts, besides the empty field.
+        details: request ids, job ids, clock readings: what an engineer wants when something is wrong.
+    """
+
+    batch_id: str
+    source: str
+    table: str
+    window: Window
+    prefix: str
+    parts: tuple[Part, ...]
+    source_rows: int | None
+    extracted_at: datetime
+    files: tuple[FileRef, ...] = ()
+    null_text: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Rows counted in the rows parts while they were written (0 where a part was not counted)."""
+        return sum(p.rows or 0 for p in self.parts if p.kind == "rows")
+
+    @property
+    def bytes(self) -> int:
+        """Stored size of all parts."""
+        return sum(p.bytes for p in self.parts)
+
+    def to_json(self) -> str:
+        """The manifest as the text of `manifest.json`."""
+        return json.dumps({"version": 1, **asdict(self)}, indent=1, default=_encode)
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Read back what `to_json` wrote."""
+        raw = json.loads(text)
+        raw.pop("version")
+        raw["window"] = Window(_stamp(raw["window"]["lo"]), datetime.fromisoformat(raw["window"]["hi"]))
+        raw["parts"] = tuple(Part(**{**p, "header": tuple(p["header"])}) for p in raw["parts"])
+        raw["files"] = tuple(
+            FileRef(**{**f, "last_modified": datetime.fromisoformat(f["last_modified"])}) for f in raw["files"]
+        )
+        raw["extracted_at"] = datetime.fromisoformat(raw["extracted_at"])
+        return cls(**raw)
+
+
+def _encode(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"cannot write {type(value).__name__} to a manifest")
+
+
+def _stamp(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,115 @@
+"""What every STG table looks like, read from dbt's own source files.
+
+`dbt/models/staging/<source>/_<source>__sources.yml` is the only place where an STG table is declared.
+From it come the field lists sent to the sources, the typed reads, the DDL and the data dictionary.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+DEFAULT_ROOT = Path(__file__).resolve().parent.parent / "dbt" / "models" / "staging"
+
+
+class DataType(StrEnum):
+    """Column types of STG, by their BigQuery names. NUMERIC is exact: 38 digits, 9 of them after the point."""
+
+    STRING = "STRING"
+    INT64 = "INT64"
+    NUMERIC = "NUMERIC"
+    BOOL = "BOOL"
+    DATE = "DATE"
+    TIMESTAMP = "TIMESTAMP"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One STG column. `field` is its name at the source."""
+
+    name: str
+    type: DataType
+    field: str
+    description: str
+    required: bool = False
+    """True for key columns: a row without it goes to quarantine."""
+
+
+@dataclass(frozen=True)
+class QualityRule:
+    """A condition (SQL valid in both warehouses) that every row must meet; others go to quarantine."""
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One STG table and how it is extracted.
+
+    Attributes:
+        object: the source's object or table (`Account`, `transaction`); the key prefix for file sources.
+        filter: a condition in the source's query language, ANDed to every query; None for all rows.
+        cursor: column that moves when a row changes; None for file sources.
+        deleted_flag: column that marks a soft-deleted row; None where the source has none.
+        format: `csv` or `jsonl` for file sources, else None.
+    """
+
+    source: str
+    name: str
+    description: str
+    object: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    cursor: str | None = None
+    filter: str | None = None
+    deleted_flag: str | None = None
+    partition_by: tuple[str, str] | None = None
+    cluster_by: tuple[str, ...] = ()
+    format: str | None = None
+    quality: tuple[QualityRule, ...] = ()
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError if there is none."""
+        return next(c for c in self.columns if c.name == name)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Source field names in column order: the SELECT list."""
+        return tuple(c.field for c in self.columns)
+
+    @property
+    def cursor_field(self) -> str:
+        """The cursor's name at the source. Only for tables that have one."""
+        assert self.cursor is not None
+        return self.column(self.cursor).field
+
+
+@dataclass(frozen=True)
+class Contract:
+    """All STG tables."""
+
+    tables: tuple[Table, ...]
+
+    def of(self, source: str) -> tuple[Table, ...]:
+        """The tables of one source, in file order."""
+        return tuple(t for t in self.tables if t.source == source)
+
+    def table(self, name: str) -> Table:
+        """The table of that name; UnknownObject-free KeyError if there is none."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise KeyError(name)
+
+
+@functools.cache
+def load_contract(root: Path = DEFAULT_ROOT) -> Contract:
+    """Read and check every `_<source>__sources.yml` below `root`.
+
+    Raises:
+        ContractError: with every problem of every file at once, as `file:line: text`.
+    """
+    raise NotImplementedError

@@ -1,0 +1,59 @@
+"""The lake: immutable objects per batch, `manifest.json` written last. One interface, one module per place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from connectors.batch import Manifest, Part, PartFormat, PartKind
+
+
+class PartWriter(Protocol):
+    """Receives one part's bytes as they arrive."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Append bytes as received. Raises StorageFull."""
+        ...
+
+    def finish(self, *, header: tuple[str, ...], rows: int | None) -> None:
+        """Say what was written, before the block ends. Without it the part is dropped."""
+        ...
+
+    @property
+    def part(self) -> Part:
+        """The finished part; only after the block."""
+        ...
+
+
+class Lake(Protocol):
+    """Where raw data is kept. Names are relative to the lake's root."""
+
+    def new_part(
+        self, prefix: str, name: str, *, kind: PartKind, format: PartFormat, source_file: str | None = None
+    ) -> AbstractAsyncContextManager[PartWriter]:
+        """Open a part for writing: `async with lake.new_part(...) as part: await part.write(...)`.
+
+        `name` is a stem (`rows-00000.csv.gz`); the stored name carries a nonce as well, so that a part left
+        over from a crash is never overwritten nor read. The part exists only if the block ends without error.
+        """
+        ...
+
+    async def commit(self, manifest: Manifest) -> Manifest:
+        """Write `manifest.json`, create-only. If one exists already, return that one: the batch is done."""
+        ...
+
+    async def manifest(self, prefix: str) -> Manifest | None:
+        """The committed manifest below `prefix`, or None."""
+        ...
+
+    def manifests(self, source: str, table: str) -> AsyncIterator[Manifest]:
+        """All committed manifests of a table, oldest window first: what a replay reads."""
+        ...
+
+    def uri(self, manifest: Manifest, part: Part) -> str:
+        """Where the warehouse reads the part: a local path, or `gs://…`."""
+        ...
+
+
+__all__ = ["Lake", "PartWriter"]
