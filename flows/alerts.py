@@ -1,0 +1,83 @@
+"""Slack: one message per failed run. Texts are pure functions; the hook at the end sends them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import httpx
+from prefect import Flow
+from prefect.client.schemas.objects import FlowRun
+from prefect.logging import get_logger
+from prefect.settings import get_current_settings
+from prefect.states import State
+
+from flows.failures import Failure, StepFailed
+from flows.settings import FlowSettings
+
+_LONGEST_LIST = 12
+"""Names listed in one message before the rest is counted."""
+
+
+def failure_text(run: str, failures: tuple[Failure, ...], skipped: tuple[str, ...], link: str | None) -> str:
+    """The Slack message (mrkdwn) for one failed run.
+
+    Failures with the same step, cause and remedy are told once, with all tables they concern.
+    """
+    told: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for failure in failures:
+        told[(failure.step, failure.cause, failure.remedy)].append(failure.what)
+    lines = [f":red_circle: *{run}* failed"]
+    for (step, cause, remedy), whats in told.items():
+        names = _listed([what for what in whats if what])
+        lines.append(f"*{step}*{': ' + names if names else ''}\n>{cause.splitlines()[0]}\n>What to do: {remedy}")
+    if skipped:
+        lines.append(f"*Skipped because of it:* {_listed(list(skipped))}")
+    if link:
+        lines.append(f"<{link}|Open the run>")
+    return "\n".join(lines)
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_LONGEST_LIST])
+    rest = len(names) - _LONGEST_LIST
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def run_link(flow_run: FlowRun) -> str | None:
+    """The run's page in the Prefect UI; None when no UI is configured (a temporary server has none to open)."""
+    url = get_current_settings().ui_url
+    return f"{url.rstrip('/')}/runs/flow-run/{flow_run.id}" if url else None
+
+
+async def tell_slack(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Flow hook for failed and crashed runs. Subflows are silent: their parent tells the whole story once."""
+    if flow_run.parent_task_run_id is not None:
+        return
+    error = await state.result(raise_on_failure=False)
+    if isinstance(error, StepFailed):
+        failures, skipped = error.failures, error.skipped
+    elif isinstance(error, BaseException):
+        failures, skipped = (Failure.of(flow.name, "", error),), ()
+    else:
+        failures, skipped = (Failure(flow.name, "", state.message or state.name or "unknown", "Open the run."),), ()
+    await post(failure_text(f"{flow.name} / {flow_run.name}", failures, skipped, run_link(flow_run)))
+
+
+async def post(text: str) -> bool:
+    """Send one message to the webhook of the settings. Returns False (and logs why) when it could not be sent."""
+    webhook = FlowSettings().slack_webhook_url
+    logger = get_logger("mgdw.alerts")
+    if webhook is None:
+        logger.warning("MGDW_SLACK_WEBHOOK_URL is not set: nobody was told of this failure")
+        return False
+    try:
+        async with httpx.AsyncClient(timeout=15) as client:
+            answer = await client.post(webhook.get_secret_value(), json={"text": text})
+        if answer.status_code == httpx.codes.OK:
+            return True
+        logger.error("Slack refused the message: %s %s", answer.status_code, answer.text[:100])
+    except httpx.HTTPError as error:
+        # The URL holds the webhook's secret, and httpx puts it into some texts: name the type only.
+        logger.error("Slack could not be reached: %s", type(error).__name__)
+    return False

@@ -1,0 +1,55 @@
+"""How a step of a flow fails: what broke, why, what to do, and what was not done because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from connectors.errors import MgdwError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that broke.
+
+    Attributes:
+        step: the flow, `salesforce` or `dbt-ods`.
+        what: the table, model or data source; empty when the whole step broke.
+        cause: one line.
+        remedy: what a person should do.
+    """
+
+    step: str
+    what: str
+    cause: str
+    remedy: str
+
+    @classmethod
+    def of(cls, step: str, what: str, error: BaseException) -> Failure:
+        """Describe an exception. Anything but an MgdwError is a bug or an outside library's error: name its type."""
+        if isinstance(error, MgdwError):
+            return cls(step, what, error.cause, error.remedy)
+        text = " ".join(str(error).split())
+        return cls(step, what, f"{type(error).__name__}: {text[:300]}", MgdwError.default_remedy)
+
+
+class StepFailed(MgdwError):
+    """A flow did what it could, and some of it broke. Carries every failure and what was skipped because of them."""
+
+    def __init__(self, step: str, failures: Iterable[Failure], skipped: Iterable[str] = ()) -> None:
+        self.step = step
+        self.failures = tuple(failures)
+        self.skipped = tuple(skipped)
+        first = self.failures[0]
+        others = len(self.failures) - 1
+        more = f" (and {others} more)" if others else ""
+        name = f"{first.what}: " if first.what else ""
+        prefix = "" if first.step == step else f"{first.step}: "
+        super().__init__(f"{step} failed: {prefix}{name}{first.cause}{more}", remedy=first.remedy)
+
+
+def flatten(error: BaseException) -> list[BaseException]:
+    """The leaves of an exception group; the error itself when it is none."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in flatten(inner)]
+    return [error]

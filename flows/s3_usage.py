@@ -1,0 +1,20 @@
+"""Usage files of Campaign Monitor and Emma on S3 → lake → STG."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from connectors.warehouse import LoadResult
+from flows.alerts import tell_slack
+from flows.load import load_source
+
+
+@flow(name="s3-usage", flow_run_name="s3-usage full={full}", on_failure=[tell_slack], on_crashed=[tell_slack])
+async def s3_usage(tables: list[str] | None = None, full: bool = False) -> list[LoadResult]:
+    """Load the usage files that arrived, or were delivered again, since the last run.
+
+    Args:
+        tables: `s3_cm_usage_data`, `s3_emma_usage_data`; empty for both.
+        full: read every file again, also those loaded before.
+    """
+    return await load_source("s3", tables, full=full)

@@ -1,0 +1,39 @@
+"""Settings of the flows themselves; each outside system has its own in `connectors/<system>/settings.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class FlowSettings(BaseSettings):
+    """How the flows run here. Every field is an environment variable with the prefix `MGDW_`."""
+
+    model_config = SettingsConfigDict(env_prefix="MGDW_", extra="ignore")
+
+    secrets: Literal["environment", "gcp"] = Field(
+        default="environment",
+        description="Where `secret://name` is looked up: `NAME` in the environment, or Google Secret Manager.",
+    )
+    gcp_credentials_block: str = Field(
+        default="mg-dw", description="Prefect GcpCredentials block used for Secret Manager when secrets = gcp."
+    )
+    aws_credentials_block: str | None = Field(
+        default=None, description="Prefect AwsCredentials block for the usage bucket; None takes keys from MGDW_S3_*."
+    )
+    slack_webhook_url: SecretStr | None = Field(
+        default=None, description="Incoming webhook that hears of failures; nothing is sent without it."
+    )
+    dbt_target: str = Field(default="local", description="dbt target: local (DuckDB), dev or prod (BigQuery).")
+    dbt_project_dir: Path = Field(default=PROJECT / "dbt", description="Folder of the dbt project.")
+    dbt_target_path: Path = Field(
+        default=PROJECT / "dbt" / "target", description="Where dbt writes manifest.json, run_results.json and docs."
+    )
+    hyper_dir: Path | None = Field(
+        default=None, description="Folder for .hyper files of the marts, for people without a Tableau server."
+    )

@@ -1,0 +1,20 @@
+"""Zuora → lake → STG."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from connectors.warehouse import LoadResult
+from flows.alerts import tell_slack
+from flows.load import load_source
+
+
+@flow(name="zuora", flow_run_name="zuora full={full}", on_failure=[tell_slack], on_crashed=[tell_slack])
+async def zuora(tables: list[str] | None = None, full: bool = False) -> list[LoadResult]:
+    """Load what changed at Zuora since the last run.
+
+    Args:
+        tables: STG tables to load, for example `zuora_invoice`; empty for all.
+        full: read every object whole again; keys that vanished at the source become tombstones.
+    """
+    return await load_source("zuora", tables, full=full)
