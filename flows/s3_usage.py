@@ -7,9 +7,10 @@ from prefect import flow
 from connectors.warehouse import LoadResult
 from flows.alerts import tell_slack
 from flows.load import load_source
+from flows.naming import run_name
 
 
-@flow(name="s3-usage", flow_run_name="s3-usage full={full}", on_failure=[tell_slack], on_crashed=[tell_slack])
+@flow(name="s3-usage", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
 async def s3_usage(tables: list[str] | None = None, full: bool = False) -> list[LoadResult]:
     """Load the usage files that arrived, or were delivered again, since the last run.
 

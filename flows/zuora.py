@@ -7,9 +7,10 @@ from prefect import flow
 from connectors.warehouse import LoadResult
 from flows.alerts import tell_slack
 from flows.load import load_source
+from flows.naming import run_name
 
 
-@flow(name="zuora", flow_run_name="zuora full={full}", on_failure=[tell_slack], on_crashed=[tell_slack])
+@flow(name="zuora", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
 async def zuora(tables: list[str] | None = None, full: bool = False) -> list[LoadResult]:
     """Load what changed at Zuora since the last run.
 

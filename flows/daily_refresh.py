@@ -1,0 +1,101 @@
+"""The whole day: every source to STG, then ODS, EDW and marts, then Tableau."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from prefect import flow
+from prefect.artifacts import acreate_markdown_artifact
+
+from connectors.tableau.server import RefreshResult
+from connectors.warehouse import LoadResult
+from flows.alerts import tell_slack
+from flows.dbt import LAYERS, DbtFailed, DbtNode, dbt, status_counts
+from flows.failures import Failure, StepFailed
+from flows.naming import run_name
+from flows.netsuite import netsuite
+from flows.report import summary_markdown
+from flows.s3_usage import s3_usage
+from flows.salesforce import salesforce
+from flows.sources import SOURCES, SourceName
+from flows.tableau import tableau
+from flows.zuora import zuora
+
+SOURCE_FLOWS: dict[SourceName, Callable[..., Awaitable[list[LoadResult]]]] = {
+    "salesforce": salesforce,
+    "netsuite": netsuite,
+    "zuora": zuora,
+    "s3": s3_usage,
+}
+
+
+@dataclass
+class DailySummary:
+    """What one daily refresh did."""
+
+    loads: list[LoadResult] = field(default_factory=list[LoadResult])
+    nodes: list[DbtNode] = field(default_factory=list[DbtNode])
+    refreshes: list[RefreshResult] = field(default_factory=list[RefreshResult])
+    failures: list[Failure] = field(default_factory=list[Failure])
+    skipped: dict[str, None] = field(default_factory=dict[str, None])
+    untrusted: dict[str, None] = field(default_factory=dict[str, None])
+    """dbt models and `<source>.<table>` whose content is not today's; nothing above them is built."""
+
+    def markdown(self) -> str:
+        refreshed = [r.name for r in self.refreshes if r.state == "refreshed"]
+        return summary_markdown(self.loads, status_counts(self.nodes), refreshed, self.failures, list(self.skipped))
+
+
+@flow(name="daily-refresh", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+async def daily_refresh(full: bool = False, sources: list[SourceName] | None = None) -> DailySummary:
+    """Refresh everything: STG of all sources at once, then dbt's ODS and EDW, then Tableau.
+
+    A source that fails stops only what is built from it. The run then ends Failed and names what broke,
+    what was skipped and why.
+
+    Args:
+        full: read every object whole again; keys that vanished at the sources become tombstones.
+        sources: only these; empty for all four.
+    """
+    summary = DailySummary()
+    await _load_sources(summary, tuple(sources or SOURCES), full=full)
+    for layer in LAYERS:
+        await _build(summary, layer)
+    try:
+        summary.refreshes = await tableau(untrusted=list(summary.untrusted))
+    except StepFailed as error:
+        _note(summary, error)
+    await acreate_markdown_artifact(key="daily-refresh", markdown=summary.markdown(), description="What today brought")
+    if summary.failures:
+        raise StepFailed("daily-refresh", summary.failures, list(summary.skipped))
+    return summary
+
+
+async def _load_sources(summary: DailySummary, names: tuple[SourceName, ...], *, full: bool) -> None:
+    outcomes = await asyncio.gather(*(SOURCE_FLOWS[name](full=full) for name in names), return_exceptions=True)
+    for name, outcome in zip(names, outcomes, strict=True):
+        if isinstance(outcome, StepFailed):
+            _note(summary, outcome)
+            summary.loads += outcome.results
+            summary.untrusted.update({f"{name}.{f.what}": None for f in outcome.failures if f.what})
+        elif isinstance(outcome, BaseException):
+            raise outcome
+        else:
+            summary.loads += outcome
+
+
+async def _build(summary: DailySummary, layer: str) -> None:
+    exclude = [f"source:{name}+" if "." in name else f"{name}+" for name in summary.untrusted]
+    try:
+        summary.nodes += await dbt(layer=layer, exclude=exclude or None)
+    except DbtFailed as error:
+        _note(summary, error)
+        summary.nodes += error.nodes
+        summary.untrusted.update(dict.fromkeys(error.models))
+
+
+def _note(summary: DailySummary, error: StepFailed) -> None:
+    summary.failures += error.failures
+    summary.skipped.update(dict.fromkeys(error.skipped))

@@ -1,0 +1,137 @@
+"""dbt builds of ODS and EDW, and what their artifacts say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dbt_common.events.base_types import EventLevel
+from prefect import flow
+from prefect.artifacts import acreate_table_artifact
+from prefect.runtime import flow_run
+from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
+
+from flows.alerts import tell_slack
+from flows.failures import Failure, StepFailed
+from flows.settings import FlowSettings
+
+Layer = Literal["ods", "edw"]
+LAYERS: tuple[Layer, ...] = ("ods", "edw")
+
+
+@dataclass(frozen=True)
+class DbtNode:
+    """One node of run_results.json: a model, seed or test and how it ended."""
+
+    unique_id: str
+    status: str
+    message: str
+    seconds: float
+    rows: int | None
+
+    @property
+    def name(self) -> str:
+        return self.unique_id.split(".")[2]
+
+    @property
+    def failed(self) -> bool:
+        return self.status in ("error", "fail", "runtime error")
+
+
+class DbtFailed(StepFailed):
+    """Some nodes failed. `models` names the models that are not to be trusted: failed, or tested and found wrong."""
+
+    def __init__(self, step: str, nodes: Sequence[DbtNode], models: Sequence[str]) -> None:
+        self.nodes = tuple(nodes)
+        self.models = tuple(models)
+        failed = [n for n in nodes if n.failed]
+        remedy = "Read the node's message in the run's log, correct the model or the data, and run the flow again."
+        super().__init__(
+            step,
+            [Failure(step, n.name, " ".join(n.message.split())[:300] or n.status, remedy) for n in failed],
+            [n.name for n in nodes if n.status == "skipped"],
+        )
+
+
+def _run_name() -> str:
+    return f"dbt {flow_run.parameters.get('layer')}"
+
+
+@flow(name="dbt", flow_run_name=_run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[DbtNode]:
+    """Build one layer of the warehouse with its tests.
+
+    Args:
+        layer: `ods` (staging views, brand rule, ODS) or `edw` (EDW and the marts).
+        exclude: dbt selectors to leave out, for example `source:zuora.zuora_invoice+`.
+
+    Raises:
+        DbtFailed: when a model or a test failed; what does not depend on it is built.
+    """
+    settings = FlowSettings()
+    arguments = ["build", "--selector", layer, "--target", settings.dbt_target, "--exclude-resource-type", "unit_test"]
+    if exclude:
+        arguments += ["--exclude", *exclude]
+    await asyncio.to_thread(runner(settings).invoke, arguments)
+    nodes = read_run_results(settings.dbt_target_path / "run_results.json")
+    await acreate_table_artifact(
+        key=f"dbt-{layer}",
+        table=[{"node": n.name, "status": n.status, "seconds": round(n.seconds, 2), "message": n.message} for n in nodes],
+        description=f"dbt build of {layer}: {status_counts(nodes)}",
+    )
+    if any(n.failed for n in nodes):
+        manifest = json.loads((settings.dbt_target_path / "manifest.json").read_text())
+        raise DbtFailed(f"dbt-{layer}", nodes, untrusted_models(nodes, manifest))
+    return nodes
+
+
+def runner(settings: FlowSettings) -> PrefectDbtRunner:
+    """dbt in this process, each node a Prefect task run. Failures are read from the artifacts, not raised."""
+    return PrefectDbtRunner(
+        settings=PrefectDbtSettings(
+            project_dir=settings.dbt_project_dir,
+            profiles_dir=settings.dbt_project_dir,
+            target_path=settings.dbt_target_path,
+            log_level=EventLevel.WARN,
+        ),
+        raise_on_failure=False,
+        disable_assets=True,
+    )
+
+
+def read_run_results(path: Path) -> list[DbtNode]:
+    """The nodes of a dbt invocation, in run order."""
+    return [
+        DbtNode(
+            unique_id=node["unique_id"],
+            status=node["status"],
+            message=node.get("message") or "",
+            seconds=node["execution_time"],
+            rows=node.get("adapter_response", {}).get("rows_affected"),
+        )
+        for node in json.loads(path.read_text())["results"]
+    ]
+
+
+def status_counts(nodes: Sequence[DbtNode]) -> dict[str, int]:
+    """How many nodes ended how: `{'success': 40, 'pass': 120}`."""
+    return dict(Counter(n.status for n in nodes))
+
+
+def untrusted_models(nodes: Sequence[DbtNode], manifest: dict[str, Any]) -> list[str]:
+    """Models that failed, and models that a failed test looks at, by name."""
+    names: dict[str, None] = {}
+    for node in nodes:
+        if not node.failed:
+            continue
+        if node.unique_id.startswith("test."):
+            parents = manifest["parent_map"].get(node.unique_id, [])
+            names.update({p.split(".")[2]: None for p in parents if p.startswith("model.")})
+        else:
+            names[node.name] = None
+    return list(names)

@@ -1,0 +1,103 @@
+"""Marts → Tableau: .hyper files, and refreshes of the published data sources."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.artifacts import acreate_table_artifact
+
+from connectors.errors import MgdwError
+from connectors.secrets import resolved
+from connectors.tableau.hyper import write_hyper
+from connectors.tableau.server import RefreshResult, signed_in
+from connectors.tableau.settings import TableauSettings
+from connectors.warehouse.settings import WarehouseSettings, open_warehouse
+from flows.alerts import tell_slack
+from flows.exposures import Exposure, tableau_exposures
+from flows.failures import Failure, StepFailed
+from flows.secrets import resolver
+from flows.settings import FlowSettings
+
+MART_SCHEMA = "EDW"
+
+
+@flow(name="tableau", on_failure=[tell_slack], on_crashed=[tell_slack])
+async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | None = None) -> list[RefreshResult]:
+    """Refresh the Tableau data sources of the marts, and write their .hyper files where a folder is set.
+
+    Args:
+        data_sources: names as published, for example `Executive`; empty for all that dbt's exposures name.
+        untrusted: dbt models and `<source>.<table>` that were not built or not loaded; data sources above them
+            are left as they are.
+
+    Raises:
+        StepFailed: when a refresh or a file failed; the others are done.
+    """
+    settings = FlowSettings()
+    manifest = json.loads((settings.dbt_target_path / "manifest.json").read_text())
+    exposures = [e for e in tableau_exposures(manifest) if not data_sources or e.data_source in data_sources]
+    blocked = {e.data_source: e.blocked_by(untrusted or []) for e in exposures}
+    ready = [e for e in exposures if not blocked[e.data_source]]
+    failures: list[Failure] = []
+    if settings.hyper_dir is not None:
+        failures += await _write_files(ready, settings.hyper_dir)
+    results: list[RefreshResult] = []
+    if TableauSettings().server_url is not None and ready:
+        try:
+            results = await refresh([e.data_source for e in ready])
+        except MgdwError as error:
+            failures += [Failure.of("tableau", e.data_source, error) for e in ready]
+    failures += [_failure(r) for r in results if r.state != "refreshed"]
+    await acreate_table_artifact(
+        key="tableau",
+        table=[{"data source": r.name, "state": r.state, "seconds": round(r.seconds, 1), "note": r.note} for r in results]
+        + [{"data source": name, "state": "blocked", "note": ", ".join(why)} for name, why in blocked.items() if why],
+        description="Extract refreshes",
+    )
+    if failures:
+        raise StepFailed("tableau", failures, [name for name, why in blocked.items() if why])
+    return results
+
+
+@task(name="refresh")
+async def refresh(names: list[str]) -> list[RefreshResult]:
+    """Start the refreshes and wait for them."""
+    settings = resolved(TableauSettings(), resolver(FlowSettings()))
+
+    def work() -> list[RefreshResult]:
+        with signed_in(settings) as site:
+            return site.refresh(names)
+
+    return await asyncio.to_thread(work)
+
+
+@task(name="hyper", task_run_name="hyper {mart}")
+async def hyper(mart: str, folder: Path) -> int:
+    """One mart as a .hyper file. Returns its rows."""
+    with tempfile.TemporaryDirectory(prefix="mgdw-hyper-") as scratch:
+        parquet = Path(scratch) / f"{mart}.parquet"
+        async with open_warehouse(WarehouseSettings()) as warehouse:
+            await warehouse.export_parquet(f"{MART_SCHEMA}.{mart}", parquet)
+        return await asyncio.to_thread(write_hyper, parquet, folder / f"{mart}.hyper")
+
+
+async def _write_files(exposures: list[Exposure], folder: Path) -> list[Failure]:
+    failures: list[Failure] = []
+    for mart in dict.fromkeys(mart for e in exposures for mart in e.marts):
+        try:
+            await hyper(mart, folder)
+        except MgdwError as error:
+            failures.append(Failure.of("tableau", f"{mart}.hyper", error))
+    return failures
+
+
+def _failure(result: RefreshResult) -> Failure:
+    remedy = {
+        "missing": "Publish the data source once from Tableau, or correct its name in dbt's exposures.",
+        "timeout": "Look at the site's background tasks; raise MGDW_TABLEAU_DEADLINE_SECONDS if it is only slow.",
+    }.get(result.state, "Open the data source's refresh history on the site; embedded credentials are the usual cause.")
+    return Failure("tableau", result.name, f"{result.state}: {result.note}".rstrip(": "), remedy)
