@@ -1,0 +1,184 @@
+"""The lake as a local folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from connectors.batch import Manifest, Part, PartFormat, PartKind
+from connectors.errors import InternalError, StorageFull, UnreadableFile
+
+MANIFEST = "manifest.json"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+
+
+class LocalLake:
+    """Immutable objects below one folder.
+
+    A part is written under a hidden name, forced to disk and renamed; the manifest is linked into place, so that
+    it appears whole and only once. Bytes go to the page cache from the event loop itself (measured: a thread hop
+    costs more than the copy); only waiting for the disk happens in a thread.
+
+    Args:
+        root: the folder; it is made when the first part is written.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).absolute()
+
+    @asynccontextmanager
+    async def new_part(
+        self, prefix: str, name: str, *, kind: PartKind, format: PartFormat, source_file: str | None = None
+    ) -> AsyncIterator[LocalPartWriter]:
+        """Open a part for writing; see `Lake.new_part`. Raises StorageFull."""
+        folder = self.root / prefix
+        final = folder / _with_nonce(name)
+        hidden = folder / f".{final.name}.partial"
+        with _room_for(hidden):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = hidden.open("xb", buffering=1 << 18)
+        writer = LocalPartWriter(file, hidden, final, kind, format, source_file)
+        try:
+            yield writer
+            await writer.close()
+        finally:
+            with contextlib.suppress(OSError):
+                file.close()
+            hidden.unlink(missing_ok=True)
+
+    async def commit(self, manifest: Manifest) -> Manifest:
+        """Write `manifest.json`, create-only; see `Lake.commit`. Raises StorageFull."""
+        return await asyncio.to_thread(self._commit, manifest)
+
+    def _commit(self, manifest: Manifest) -> Manifest:
+        folder = self.root / manifest.prefix
+        final = folder / MANIFEST
+        hidden = folder / f".{_with_nonce(MANIFEST)}.partial"
+        for part in manifest.parts:
+            if not (folder / part.name).is_file():
+                raise InternalError(f"the manifest of {folder} names a part that is not there: {part.name}")
+        try:
+            with _room_for(final):
+                folder.mkdir(parents=True, exist_ok=True)
+                _force(folder)
+                with hidden.open("xb") as file:
+                    file.write(manifest.to_json().encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.link(hidden, final)
+                _force(folder)
+        except FileExistsError:
+            return self._read(final)
+        finally:
+            hidden.unlink(missing_ok=True)
+        return manifest
+
+    async def manifest(self, prefix: str) -> Manifest | None:
+        """The committed manifest below `prefix`, or None. Raises UnreadableFile."""
+        path = self.root / prefix / MANIFEST
+        return await asyncio.to_thread(lambda: self._read(path) if path.is_file() else None)
+
+    async def manifests(self, source: str, table: str) -> AsyncIterator[Manifest]:
+        """All committed manifests of a table, oldest window first."""
+        paths = await asyncio.to_thread(lambda: list((self.root / "raw" / source / table).glob(f"*/*/{MANIFEST}")))
+        found = [await asyncio.to_thread(self._read, path) for path in paths]
+        for manifest in sorted(found, key=lambda m: (m.window.hi, m.extracted_at, m.batch_id)):
+            yield manifest
+
+    def uri(self, manifest: Manifest, part: Part) -> str:
+        """The absolute path of the part."""
+        return str(self.root / manifest.prefix / part.name)
+
+    @staticmethod
+    def _read(path: Path) -> Manifest:
+        try:
+            return Manifest.from_json(path.read_text())
+        except (ValueError, KeyError, TypeError) as error:
+            raise UnreadableFile(
+                f"{path} is not a manifest ({type(error).__name__}: {error})",
+                remedy="Remove the batch's folder and run again: it is extracted anew.",
+            ) from error
+
+
+class LocalPartWriter:
+    """Receives one part's bytes; see `PartWriter`."""
+
+    def __init__(
+        self, file: BinaryIO, hidden: Path, final: Path, kind: PartKind, format: PartFormat, source_file: str | None
+    ) -> None:
+        self._file = file
+        self._hidden = hidden
+        self._final = final
+        self._kind: PartKind = kind
+        self._format: PartFormat = format
+        self._source_file = source_file
+        self._bytes = 0
+        self._summary: tuple[tuple[str, ...], int | None] | None = None
+        self._part: Part | None = None
+
+    async def write(self, chunk: bytes) -> None:
+        """Append bytes as received. Raises StorageFull."""
+        with _room_for(self._final):
+            self._file.write(chunk)
+        self._bytes += len(chunk)
+
+    def finish(self, *, header: tuple[str, ...], rows: int | None) -> None:
+        """Say what was written, before the block ends. Without it the part is dropped."""
+        self._summary = (header, rows)
+
+    @property
+    def part(self) -> Part:
+        """The finished part; only after the block."""
+        if self._part is None:
+            raise InternalError(f"{self._final.name} was not finished, so it is no part of any batch")
+        return self._part
+
+    async def close(self) -> None:
+        """Force the bytes to disk and give the part its name; drops an unfinished part."""
+        if self._summary is None:
+            return
+        await asyncio.to_thread(self._publish)
+        header, rows = self._summary
+        self._part = Part(
+            self._final.name, self._kind, self._format, tuple(header), rows, self._bytes, self._source_file
+        )
+
+    def _publish(self) -> None:
+        with _room_for(self._final):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._hidden.rename(self._final)
+
+
+@contextlib.contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise StorageFull(f"cannot write {path}: {error.strerror}", path=str(path)) from error
+
+
+def _with_nonce(name: str) -> str:
+    stem, dot, suffixes = name.partition(".")
+    return f"{stem}-{secrets.token_hex(4)}{dot}{suffixes}"
+
+
+def _force(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+__all__ = ["LocalLake", "LocalPartWriter"]
