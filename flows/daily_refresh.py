@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -14,11 +15,14 @@ from connectors.warehouse import LoadResult
 from flows.alerts import tell_slack
 from flows.dbt import LAYERS, DbtFailed, DbtNode, dbt, status_counts
 from flows.failures import Failure, StepFailed
+from flows.lineage import models_above, tableau_exposures
+from flows.load import LoadFailed
 from flows.naming import run_name
 from flows.netsuite import netsuite
 from flows.report import summary_markdown
 from flows.s3_usage import s3_usage
 from flows.salesforce import salesforce
+from flows.settings import FlowSettings
 from flows.sources import SOURCES, SourceName
 from flows.tableau import tableau
 from flows.zuora import zuora
@@ -67,6 +71,7 @@ async def daily_refresh(full: bool = False, sources: list[SourceName] | None = N
         summary.refreshes = await tableau(untrusted=list(summary.untrusted))
     except StepFailed as error:
         _note(summary, error)
+    _name_skipped(summary)
     await acreate_markdown_artifact(key="daily-refresh", markdown=summary.markdown(), description="What today brought")
     if summary.failures:
         raise StepFailed("daily-refresh", summary.failures, list(summary.skipped))
@@ -76,7 +81,7 @@ async def daily_refresh(full: bool = False, sources: list[SourceName] | None = N
 async def _load_sources(summary: DailySummary, names: tuple[SourceName, ...], *, full: bool) -> None:
     outcomes = await asyncio.gather(*(SOURCE_FLOWS[name](full=full) for name in names), return_exceptions=True)
     for name, outcome in zip(names, outcomes, strict=True):
-        if isinstance(outcome, StepFailed):
+        if isinstance(outcome, LoadFailed):
             _note(summary, outcome)
             summary.loads += outcome.results
             summary.untrusted.update({f"{name}.{f.what}": None for f in outcome.failures if f.what})
@@ -94,6 +99,18 @@ async def _build(summary: DailySummary, layer: str) -> None:
         _note(summary, error)
         summary.nodes += error.nodes
         summary.untrusted.update(dict.fromkeys(error.models))
+
+
+def _name_skipped(summary: DailySummary) -> None:
+    """Name every model and data source that keeps yesterday's content because something below it broke."""
+    manifest_path = FlowSettings().dbt_target_path / "manifest.json"
+    if not summary.untrusted or not manifest_path.exists():
+        return
+    manifest = json.loads(manifest_path.read_text())
+    skipped = models_above(manifest, summary.untrusted)
+    blocked = [e.data_source for e in tableau_exposures(manifest) if e.blocked_by(summary.untrusted)]
+    models = [name for name in skipped if not name.startswith(("stg_", "int_"))]
+    summary.skipped.update(dict.fromkeys([*models, *(f"Tableau {name}" for name in blocked)]))
 
 
 def _note(summary: DailySummary, error: StepFailed) -> None:

@@ -81,7 +81,9 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
     nodes = read_run_results(settings.dbt_target_path / "run_results.json")
     await acreate_table_artifact(
         key=f"dbt-{layer}",
-        table=[{"node": n.name, "status": n.status, "seconds": round(n.seconds, 2), "message": n.message} for n in nodes],
+        table=[
+            {"node": n.name, "status": n.status, "seconds": round(n.seconds, 2), "message": n.message} for n in nodes
+        ],
         description=f"dbt build of {layer}: {status_counts(nodes)}",
     )
     if any(n.failed for n in nodes):

@@ -36,10 +36,16 @@ def chosen_tables(contract: Contract, source: str, names: Sequence[str] | None) 
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {close[0]!r}? " if close else ""
-            raise ConfigurationError(
-                f"{source} has no table {name!r}", remedy=f"{hint}It has: {', '.join(known)}."
-            )
+            raise ConfigurationError(f"{source} has no table {name!r}", remedy=f"{hint}It has: {', '.join(known)}.")
     return tuple(known[name] for name in names)
+
+
+class LoadFailed(StepFailed):
+    """Some tables of a source were not loaded; `results` holds what was."""
+
+    def __init__(self, step: str, failures: Sequence[Failure], results: Sequence[LoadResult]) -> None:
+        super().__init__(step, failures)
+        self.results = tuple(results)
 
 
 async def load_source(name: SourceName, names: Sequence[str] | None, *, full: bool) -> list[LoadResult]:
@@ -48,7 +54,7 @@ async def load_source(name: SourceName, names: Sequence[str] | None, *, full: bo
     A table that fails does not stop the others. Returns one result per batch.
 
     Raises:
-        StepFailed: at the end, with the failure of each table that was not loaded.
+        LoadFailed: at the end, with the failure of each table that was not loaded.
     """
     contract = load_contract()
     tables = chosen_tables(contract, name, names)
@@ -61,15 +67,17 @@ async def load_source(name: SourceName, names: Sequence[str] | None, *, full: bo
             await warehouse.ensure(contract)
             source = await stack.enter_async_context(build_source(name))
         except MgdwError as error:
-            raise StepFailed(name, [Failure.of(name, table.name, error) for table in tables]) from error
+            raise LoadFailed(name, [Failure.of(name, table.name, error) for table in tables], ()) from error
         requests = await loading.plan(source, warehouse, tables, full=full)
         await loading.load(source.extract(requests, loading.lake), warehouse, {t.name: t for t in tables})
     loading.blame_unfinished(requests)
     await acreate_table_artifact(
-        key=f"loads-{name}", table=load_rows(loading.results, loading.failures), description=f"What {name} brought to STG"
+        key=f"loads-{name}",
+        table=load_rows(loading.results, loading.failures),
+        description=f"What {name} brought to STG",
     )
     if loading.failures:
-        raise StepFailed(name, loading.failures)
+        raise LoadFailed(name, loading.failures, loading.results)
     return loading.results
 
 
@@ -99,9 +107,7 @@ class _Loading:
                 requests += outcome
         return requests
 
-    async def load(
-        self, manifests: AsyncIterator[Manifest], warehouse: Warehouse, tables: dict[str, Table]
-    ) -> None:
+    async def load(self, manifests: AsyncIterator[Manifest], warehouse: Warehouse, tables: dict[str, Table]) -> None:
         """Load each batch as soon as it is in the lake, while the next ones are fetched."""
         running: list[tuple[str, asyncio.Task[LoadResult]]] = []
         try:
@@ -124,7 +130,9 @@ class _Loading:
         unnamed = [f for f in self.failures if not f.what]
         missing = dict.fromkeys(r.table.name for r in requests if r.batch_id not in done and r.table.name not in blamed)
         for table in missing:
-            cause = unnamed[0] if unnamed else Failure(self.source, "", "its batch never arrived", "Run the flow again.")
+            cause = (
+                unnamed[0] if unnamed else Failure(self.source, "", "its batch never arrived", "Run the flow again.")
+            )
             self.failures.append(Failure(self.source, table, cause.cause, cause.remedy))
         if missing:
             self.failures = [f for f in self.failures if f.what]

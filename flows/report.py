@@ -55,7 +55,9 @@ def summary_markdown(
     ]
     for row in load_rows(results, ()):
         lines.append(
-            "| {table} | {read:,} | {inserted:,} | {updated:,} | {deleted:,} | {unchanged:,} | {quarantined:,} | {window} |".format(**row)
+            "| {table} | {read:,} | {inserted:,} | {updated:,} | {deleted:,} | {unchanged:,} | {quarantined:,} | {window} |".format(
+                **row
+            )
         )
     lines += ["", "dbt: " + (", ".join(f"{n} {status}" for status, n in sorted(built.items())) or "nothing built")]
     lines += ["", "Tableau: " + (", ".join(refreshed) or "nothing refreshed")]

@@ -17,7 +17,7 @@ from connectors.tableau.server import RefreshResult, signed_in
 from connectors.tableau.settings import TableauSettings
 from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
-from flows.exposures import Exposure, tableau_exposures
+from flows.lineage import Exposure, tableau_exposures
 from flows.failures import Failure, StepFailed
 from flows.secrets import resolver
 from flows.settings import FlowSettings
@@ -54,7 +54,9 @@ async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | 
     failures += [_failure(r) for r in results if r.state != "refreshed"]
     await acreate_table_artifact(
         key="tableau",
-        table=[{"data source": r.name, "state": r.state, "seconds": round(r.seconds, 1), "note": r.note} for r in results]
+        table=[
+            {"data source": r.name, "state": r.state, "seconds": round(r.seconds, 1), "note": r.note} for r in results
+        ]
         + [{"data source": name, "state": "blocked", "note": ", ".join(why)} for name, why in blocked.items() if why],
         description="Extract refreshes",
     )

@@ -34,10 +34,11 @@ def write_hyper(parquet: Path, target: Path) -> int:
             Connection(hyper.endpoint, str(partial), CreateMode.CREATE_AND_REPLACE) as connection,
         ):
             connection.catalog.create_schema("Extract")
-            rows = connection.execute_command(
+            connection.execute_command(
                 'CREATE TABLE "Extract"."Extract" AS SELECT * FROM '
                 f"external({escape_string_literal(str(parquet.resolve()))}, FORMAT => 'parquet')"
             )
+            rows = connection.execute_scalar_query('SELECT count(*) FROM "Extract"."Extract"')
         os.replace(partial, target)
     except (HyperException, OSError) as error:
         partial.unlink(missing_ok=True)
@@ -45,4 +46,4 @@ def write_hyper(parquet: Path, target: Path) -> int:
         if "No space left" in text:
             raise StorageFull(f"no room for {target}") from error
         raise WorkFailed(f"{target.name} could not be written: {text}") from error
-    return rows or 0
+    return int(str(rows))

@@ -15,6 +15,7 @@ from typing import Literal
 
 import requests
 import tableauserverclient as tsc
+from tableauserverclient.server.endpoint.exceptions import InternalServerError, NonXMLResponseError
 
 from connectors.errors import CredentialsRefused, SettingMissing, SourceUnavailable
 from connectors.tableau.settings import TableauSettings
@@ -143,7 +144,7 @@ def signed_in(settings: TableauSettings) -> Iterator[TableauSite]:
             f"Tableau refused the token {settings.token_name!r} on site {settings.site!r}: {error.detail}",
             remedy="Create a new personal access token and store it as the secret tableau-token-secret.",
         ) from error
-    except (requests.RequestException, tsc.InternalServerError, tsc.NonXMLResponseError) as error:
+    except (requests.RequestException, InternalServerError, NonXMLResponseError) as error:
         raise SourceUnavailable(
             f"Tableau at {settings.server_url} does not answer ({type(error).__name__})",
             remedy="Check MGDW_TABLEAU_SERVER_URL and that the site is up, then run the tableau flow again.",
@@ -156,7 +157,9 @@ def signed_in(settings: TableauSettings) -> Iterator[TableauSite]:
             remedy="Another job signed in with the same token: give each job its own, then run the flow again.",
         ) from error
     except requests.RequestException as error:
-        raise SourceUnavailable(f"Tableau at {settings.server_url} stopped answering ({type(error).__name__})") from error
+        raise SourceUnavailable(
+            f"Tableau at {settings.server_url} stopped answering ({type(error).__name__})"
+        ) from error
     finally:
         _sign_out(server)
 

@@ -1,8 +1,8 @@
-"""Which Tableau data sources may be refreshed, from dbt's exposures. Pure functions over manifest.json."""
+"""What is built from what: models and Tableau data sources above a table. Pure functions over dbt's manifest.json."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,9 @@ def tableau_exposures(manifest: dict[str, Any]) -> list[Exposure]:
         if not tableau:
             continue
         marts = tuple(d.split(".")[2] for d in node["depends_on"]["nodes"])
-        found.append(Exposure(node["name"], tableau["name"], marts, frozenset(_ancestors(unique_id, manifest["parent_map"]))))
+        found.append(
+            Exposure(node["name"], tableau["name"], marts, frozenset(_ancestors(unique_id, manifest["parent_map"])))
+        )
     return sorted(found, key=lambda e: e.name)
 
 
@@ -44,6 +46,27 @@ def _ancestors(unique_id: str, parents: dict[str, list[str]]) -> set[str]:
             continue
         seen.add(node)
         waiting += parents.get(node, [])
-        parts = node.split(".")
-        names.add(".".join(parts[2:]) if parts[0] == "source" else parts[2])
+        names.add(_name(node))
     return names
+
+
+def models_above(manifest: dict[str, Any], names: Iterable[str]) -> list[str]:
+    """Names of all models built from the given models or `<source>.<table>`, the given models not included."""
+    wanted = set(names)
+    waiting = [node for node in manifest["child_map"] if _name(node) in wanted]
+    found: dict[str, None] = {}
+    seen: set[str] = set(waiting)
+    while waiting:
+        for child in manifest["child_map"].get(waiting.pop(), []):
+            if child not in seen:
+                seen.add(child)
+                waiting.append(child)
+                if child.startswith("model."):
+                    found[_name(child)] = None
+    return sorted(found.keys() - wanted)
+
+
+def _name(unique_id: str) -> str:
+    """A model by its name; a source table as `<source>.<table>`."""
+    parts = unique_id.split(".")
+    return ".".join(parts[2:]) if parts[0] == "source" else parts[2]
