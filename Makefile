@@ -1,0 +1,70 @@
+# Everything a person runs. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Nothing here reports home; the server's first start compiles and migrates, which takes a while on two cores.
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
+export UV_LINK_MODE := copy
+
+.PHONY: help install demo ui sandbox test test-all lint format types bench lock clean
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Create .venv and install everything from the lock file
+
+$(STAMP): locks/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: set PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing from locks/dev.txt (once; about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode locks/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## The whole program on this machine: two business days, four sources to Tableau, in .demo/
+	@$(BIN)/python -m sandbox.demo
+
+ui: $(STAMP) ## The Prefect UI on the demo's runs (Ctrl-C ends it)
+	@PREFECT_HOME=$(CURDIR)/.demo/prefect $(BIN)/prefect server start --host 127.0.0.1 --port 4200
+
+sandbox: $(STAMP) ## The outside world on loopback: Salesforce, NetSuite, Zuora, S3, Tableau, Slack (Ctrl-C ends it)
+	@$(BIN)/python -m sandbox
+
+test: $(STAMP) ## The fast ring of tests
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(STAMP) ## All tests
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## Style, types, SQL and lock file
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/sqlfluff lint dbt/models --processes 2 --nofail --disable-progress-bar | tail -n 3
+	@$(MAKE) --no-print-directory lock-check
+
+format: $(STAMP) ## Let ruff format the code
+	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
+
+bench: $(STAMP) ## Speed and memory of the load path against plain download plus typed read
+	@$(BIN)/python -m benchmarks.salesforce_bulk
+
+COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml
+
+lock: ## Resolve pyproject.toml anew into locks/
+	@$(BIN)/uv $(COMPILE) -o locks/runtime.txt
+	@$(BIN)/uv $(COMPILE) --extra dev -c locks/runtime.txt -o locks/dev.txt
+
+lock-check: $(STAMP)
+	@! grep -nE 'https?://' locks/*.txt || { echo "a lock file names an address"; exit 1; }
+	@$(BIN)/python -m tests.locks
+
+clean: ## Remove the demo, caches and build output (keeps .venv)
+	rm -rf .demo .pytest_cache .hypothesis .ruff_cache dbt/target dbt/logs
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
