@@ -26,6 +26,11 @@ class FileRef:
     last_modified: datetime
     version_id: str | None = None
 
+    @property
+    def token(self) -> str:
+        """Tells this delivery of the key from every other. The etag alone would not: A, then B, then A again."""
+        return self.version_id or f"{self.etag} {self.last_modified:%Y-%m-%dT%H:%M:%SZ}"
+
 
 @dataclass(frozen=True)
 class BatchRequest:
@@ -40,7 +45,7 @@ class BatchRequest:
         """Digest of source, table, and window or files; never of an attempt number."""
         identity: list[object] = [self.table.source, self.table.name]
         if self.files:
-            identity += [[f.bucket, f.key, f.version_id or f.etag] for f in sorted(self.files, key=lambda f: f.key)]
+            identity += [[f.bucket, f.key, f.token] for f in sorted(self.files, key=lambda f: f.key)]
         else:
             identity += [self.window.lo.isoformat() if self.window.lo else None, self.window.hi.isoformat()]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]

@@ -21,7 +21,7 @@ class TableState:
 
     windows: tuple[Window, ...] = ()
     files: frozenset[tuple[str, str, str]] = frozenset()
-    """(bucket, key, version id or etag) of every file loaded."""
+    """(bucket, key, `FileRef.token`) of every file loaded."""
 
 
 @dataclass(frozen=True)
