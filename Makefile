@@ -43,11 +43,10 @@ test: $(STAMP) ## The fast ring of tests
 test-all: $(STAMP) ## All tests
 	@$(BIN)/python -m pytest
 
-lint: $(STAMP) ## Style, types, SQL and lock file
+lint: $(STAMP) ## Style, types and SQL
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/sqlfluff lint dbt/models --processes 2 --nofail --disable-progress-bar | tail -n 3
-	@$(MAKE) --no-print-directory lock-check
 
 format: $(STAMP) ## Let ruff format the code
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
@@ -60,10 +59,6 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 lock: ## Resolve pyproject.toml anew into locks/
 	@$(BIN)/uv $(COMPILE) -o locks/runtime.txt
 	@$(BIN)/uv $(COMPILE) --extra dev -c locks/runtime.txt -o locks/dev.txt
-
-lock-check: $(STAMP)
-	@! grep -nE 'https?://' locks/*.txt || { echo "a lock file names an address"; exit 1; }
-	@$(BIN)/python -m tests.locks
 
 clean: ## Remove the demo, caches and build output (keeps .venv)
 	rm -rf .demo .pytest_cache .hypothesis .ruff_cache dbt/target dbt/logs

@@ -50,7 +50,9 @@ def show(table: str) -> None:
     try:
         found = load_contract().table(table)
     except KeyError:
-        raise SystemExit(f"No table {table!r}. There are: {', '.join(t.name for t in load_contract().tables)}") from None
+        raise SystemExit(
+            f"No table {table!r}. There are: {', '.join(t.name for t in load_contract().tables)}"
+        ) from None
     grid = Table("column", "type", "field", "description", title=f"{found.name}: {found.description}")
     for column in found.columns:
         key = " (key)" if column.name in found.primary_key else ""
@@ -58,7 +60,9 @@ def show(table: str) -> None:
     _out.print(grid)
 
 
-def _flow(name: FlowName, tables: list[str] | None, full: bool, layer: Literal["ods", "edw"]) -> Callable[[], Awaitable[Any]]:
+def _flow(
+    name: FlowName, tables: list[str] | None, full: bool, layer: Literal["ods", "edw"]
+) -> Callable[[], Awaitable[Any]]:
     # Prefect takes seconds to import: only when a flow is run.
     from flows import console
     from flows.daily_refresh import daily_refresh
@@ -94,7 +98,12 @@ def _print_loads(results: list[LoadResult]) -> None:
         return
     grid = Table("table", "read", "inserted", "updated", "deleted", "unchanged", "quarantined", "window")
     for row in load_rows(results, ()):
-        grid.add_row(*(str(row[name]) for name in ("table", "read", "inserted", "updated", "deleted", "unchanged", "quarantined", "window")))
+        grid.add_row(
+            *(
+                str(row[name])
+                for name in ("table", "read", "inserted", "updated", "deleted", "unchanged", "quarantined", "window")
+            )
+        )
     _out.print(grid)
 
 

@@ -16,6 +16,7 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.runtime import flow_run
 from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 
+from connectors.progress import ProgressEvent, emit
 from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
 from flows.settings import FlowSettings
@@ -77,8 +78,12 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
     arguments = ["build", "--selector", layer, "--target", settings.dbt_target, "--exclude-resource-type", "unit_test"]
     if exclude:
         arguments += ["--exclude", *exclude]
+    emit(ProgressEvent("dbt", layer, "loading"))
     await asyncio.to_thread(runner(settings).invoke, arguments)
     nodes = read_run_results(settings.dbt_target_path / "run_results.json")
+    failed = [n for n in nodes if n.failed]
+    note = ", ".join(f"{count} {status}" for status, count in sorted(status_counts(nodes).items()))
+    emit(ProgressEvent("dbt", layer, "failed" if failed else "loaded", rows=sum(n.rows or 0 for n in nodes), note=note))
     await acreate_table_artifact(
         key=f"dbt-{layer}",
         table=[
@@ -86,7 +91,7 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
         ],
         description=f"dbt build of {layer}: {status_counts(nodes)}",
     )
-    if any(n.failed for n in nodes):
+    if failed:
         manifest = json.loads((settings.dbt_target_path / "manifest.json").read_text())
         raise DbtFailed(f"dbt-{layer}", nodes, untrusted_models(nodes, manifest))
     return nodes

@@ -11,6 +11,7 @@ from prefect import flow, task
 from prefect.artifacts import acreate_table_artifact
 
 from connectors.errors import MgdwError
+from connectors.progress import ProgressEvent, emit
 from connectors.secrets import resolved
 from connectors.tableau.hyper import write_hyper
 from connectors.tableau.server import RefreshResult, signed_in
@@ -43,6 +44,7 @@ async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | 
     blocked = {e.data_source: e.blocked_by(untrusted or []) for e in exposures}
     ready = [e for e in exposures if not blocked[e.data_source]]
     failures: list[Failure] = []
+    emit(ProgressEvent("tableau", "refreshes", "waiting"))
     if settings.hyper_dir is not None:
         failures += await _write_files(ready, settings.hyper_dir)
     results: list[RefreshResult] = []
@@ -52,6 +54,8 @@ async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | 
         except MgdwError as error:
             failures += [Failure.of("tableau", e.data_source, error) for e in ready]
     failures += [_failure(r) for r in results if r.state != "refreshed"]
+    note = f"{len(results)} data sources"
+    emit(ProgressEvent("tableau", "refreshes", "failed" if failures else "loaded", note=note))
     await acreate_table_artifact(
         key="tableau",
         table=[

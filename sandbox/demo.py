@@ -96,7 +96,9 @@ def _day(number: int, sandbox: Sandbox, console: Console) -> DailySummary:
     if number > 1:
         sandbox.advance(1)
     mode = "full" if number == 1 else "incremental"
-    console.print(f"[bold]Day {number}[/] · business time {sandbox.world.now:%Y-%m-%d %H:%M} UTC · daily-refresh, {mode}")
+    console.print(
+        f"[bold]Day {number}[/] · business time {sandbox.world.now:%Y-%m-%d %H:%M} UTC · daily-refresh, {mode}"
+    )
     with DemoScreen(console) as screen, subscribed(screen.on_event):
         return asyncio.run(daily_refresh(full=number == 1))
 
@@ -155,7 +157,16 @@ def _executive(path: Path, month: date) -> list[dict[str, Decimal]]:
 def _docs(home: Path) -> None:
     from dbt.cli.main import dbtRunner
 
-    arguments = ["docs", "generate", "--static", "--quiet", "--project-dir", str(ROOT / "dbt"), "--profiles-dir", str(ROOT / "dbt")]
+    arguments = [
+        "docs",
+        "generate",
+        "--static",
+        "--quiet",
+        "--project-dir",
+        str(ROOT / "dbt"),
+        "--profiles-dir",
+        str(ROOT / "dbt"),
+    ]
     dbtRunner().invoke([*arguments, "--target-path", str(home / "dbt")])
 
 

@@ -40,7 +40,9 @@ class DemoScreen:
         self._console = console
         self._lines: dict[tuple[str, str], _Line] = {}
         self._lock = threading.Lock()
-        self._live = Live(console=console, refresh_per_second=8, get_renderable=self._render) if console.is_terminal else None
+        self._live = (
+            Live(console=console, refresh_per_second=8, get_renderable=self._render) if console.is_terminal else None
+        )
 
     def __enter__(self) -> Self:
         if self._live:
@@ -64,7 +66,9 @@ class DemoScreen:
             if event.stage in _DONE:
                 line.ended = time.monotonic()
         if self._live is None and event.stage in _DONE:
-            self._console.print(f"  {event.table:<28} {line.rows:>8,} rows  {line.seconds:5.1f} s  {event.stage} {event.note}")
+            self._console.print(
+                f"  {event.table:<28} {line.rows:>8,} rows  {line.seconds:5.1f} s  {event.stage} {event.note}"
+            )
 
     def _render(self) -> Table:
         grid = Table(box=None, padding=(0, 1))
@@ -77,5 +81,7 @@ class DemoScreen:
             for line in self._lines.values():
                 rate = f"{line.rows / line.seconds:,.0f}" if line.rows and line.seconds > 0 else ""
                 state = _DONE.get(line.stage) or Spinner("dots", line.stage)
-                grid.add_row(line.source, line.table, f"{line.rows:,}" if line.rows else "", rate, f"{line.seconds:.1f}", state)
+                grid.add_row(
+                    line.source, line.table, f"{line.rows:,}" if line.rows else "", rate, f"{line.seconds:.1f}", state
+                )
         return grid
