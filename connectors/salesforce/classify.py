@@ -1,0 +1,145 @@
+"""What Salesforce's error answers mean.
+
+Bodies are a JSON array `[{"errorCode", "message"}]` (REST and Bulk 2.0) or an object `{"error", "error_description"}`
+(OAuth); from the edge they may be HTML. Codes: "Salesforce Core Data API: Status Codes and Error Responses",
+and what public connectors met in production.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import httpx
+
+from connectors.answers import default_classify, retry_after, said
+from connectors.errors import (
+    ConfigurationError,
+    CredentialsRefused,
+    MgdwError,
+    PermissionMissing,
+    RateLimited,
+    SourceUnavailable,
+    UnknownField,
+    UnknownObject,
+)
+
+_DAILY_QUOTA_WAIT = 3600.0
+"""Seconds after which a rolling 24 h quota may have room again: too long to wait for inside a run."""
+
+_PERMISSION = {
+    "API_DISABLED_FOR_ORG": "Enable API access for the org and for the integration user's profile.",
+    "FUNCTIONALITY_NOT_ENABLED": "Enable the feature at Salesforce, or remove the table from the contract.",
+    "INSUFFICIENT_ACCESS": None,
+    "INSUFFICIENT_ACCESS_OR_READONLY": None,
+    "TXN_SECURITY_METERING_ERROR": "Give the integration user the permission 'Exempt from Transaction Security'.",
+}
+_TRANSIENT = {"SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW", "UNKNOWN_EXCEPTION", "QUERY_TIMEOUT", "OPERATION_TOO_LARGE"}
+_LOGIN_TRANSIENT = {"rate_limit_exceeded", "server_error", "temporarily_unavailable"}
+
+
+def classify(response: httpx.Response) -> MgdwError | None:
+    """The error an answer stands for, or None to let its status code speak."""
+    if response.status_code < 400:
+        return None
+    code, message = error_of(response)
+    explain = _EXPLAINED.get(code or "")
+    if explain is not None:
+        return explain(f"Salesforce: {message} ({code})", message)
+    if code in _PERMISSION:
+        return PermissionMissing(f"Salesforce: {message} ({code})", remedy=_PERMISSION[code], code=code)
+    if code in _TRANSIENT or response.status_code >= 500:
+        return SourceUnavailable(
+            f"Salesforce: {message} ({code or response.status_code})", retry_after=retry_after(response)
+        )
+    if response.status_code == 410 or code == "UNSUPPORTED_API_VERSION":
+        return ConfigurationError(
+            f"Salesforce no longer serves this API version: {message}",
+            remedy="Set MGDW_SALESFORCE_API_VERSION to a version the org still supports.",
+        )
+    error = default_classify(response)
+    if error is not None and code:
+        error.facts["code"] = code
+    return error
+
+
+def classify_login(response: httpx.Response) -> MgdwError | None:
+    """The same for the token endpoint, where 400 means that the login was refused."""
+    if response.status_code < 400:
+        return None
+    code, message = error_of(response)
+    if code in _LOGIN_TRANSIENT or response.status_code == 429 or response.status_code >= 500:
+        return SourceUnavailable(f"Salesforce login: {message}", retry_after=retry_after(response))
+    if response.status_code in (400, 401, 403):
+        return CredentialsRefused(
+            f"Salesforce refused the login: {message} ({code or response.status_code})", code=code
+        )
+    return default_classify(response)
+
+
+def error_of(response: httpx.Response) -> tuple[str | None, str]:
+    """(code, message) of an error body; (None, what the body says) if it is no Salesforce error."""
+    try:
+        body: Any = response.json()
+    except ValueError:
+        return None, said(response) or f"status {response.status_code} without a body"
+    if isinstance(body, list) and body:
+        body = cast(list[Any], body)[0]
+    if isinstance(body, dict):
+        first = cast(dict[str, Any], body)
+        code = first.get("errorCode") or first.get("error")
+        message = first.get("message") or first.get("error_description") or code
+        if isinstance(code, str):
+            return code, " ".join(str(message).split())
+    return None, said(response)
+
+
+def _request_limit(cause: str, message: str) -> MgdwError:
+    if "concurrent" in message.lower():
+        return RateLimited(cause, remedy="Lower MGDW_SALESFORCE_TABLES_AT_ONCE and _PAGES_AT_ONCE, then run again.")
+    return RateLimited(
+        cause,
+        remedy="The org's API calls of the last 24 hours are used up: run again later, or raise the org's limit.",
+        retry_after=_DAILY_QUOTA_WAIT,
+    )
+
+
+def _bulk_limit(cause: str, message: str) -> MgdwError:
+    return RateLimited(
+        cause,
+        remedy="The org's Bulk API allocation of the last 24 hours is used up: run again later.",
+        retry_after=_DAILY_QUOTA_WAIT,
+    )
+
+
+def _api_error(cause: str, message: str) -> MgdwError:
+    if "implementation restriction" in message.lower():
+        return PermissionMissing(
+            cause, remedy="Give the integration user the permission 'View All Data' for the object."
+        )
+    return SourceUnavailable(cause)
+
+
+def _invalid_entity(cause: str, message: str) -> MgdwError:
+    if "bulk" in message.lower():
+        return UnknownObject(
+            cause, remedy="The Bulk API does not serve this object: remove the table from the contract."
+        )
+    return UnknownObject(cause)
+
+
+_EXPLAINED: dict[str, Callable[[str, str], MgdwError]] = {
+    "API_ERROR": _api_error,
+    "INVALIDENTITY": _invalid_entity,
+    "INVALID_FIELD": lambda cause, _: UnknownField(cause),
+    "INVALID_SESSION_ID": lambda cause, _: CredentialsRefused(
+        cause,
+        remedy="The session was refused right after a new login: check the app's policies and the user's IP ranges.",
+    ),
+    "INVALID_TYPE": lambda cause, _: UnknownObject(cause),
+    "LIMIT_EXCEEDED": _bulk_limit,
+    "MALFORMED_QUERY": lambda cause, _: ConfigurationError(
+        cause, remedy="Check `filter`, `object` and the fields of the table in the contract file."
+    ),
+    "REQUEST_LIMIT_EXCEEDED": _request_limit,
+}
