@@ -1,0 +1,257 @@
+"""The REST API: versions, describe, limits, query, record, updated and deleted (REST API Developer Guide)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.salesforce.errors import ApiError, malformed, not_found
+from sandbox.salesforce.org import Cursor, SalesforceOrg
+from sandbox.salesforce.schema import SObject
+from sandbox.salesforce.soql.plan import Plan, plan, quoted
+
+_MOST_ROWS = 2000
+_MOST_IDS = 600_000
+_RELEASES = ("Spring", "Summer", "Winter")
+
+
+def org_of(request: Request) -> SalesforceOrg:
+    """The org behind a request."""
+    return request.app.state.org
+
+
+def base_path(request: Request) -> str:
+    """`/services/data/vXX.X` as the client wrote it."""
+    return f"/services/data/v{request.path_params['version']}"
+
+
+async def versions(request: Request) -> Response:
+    """GET /services/data: open to everyone."""
+    latest = int(org_of(request).options.latest_version)
+    return JSONResponse(
+        [
+            {"label": _release(number), "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
+            for number in range(31, latest + 1)
+        ]
+    )
+
+
+async def resources(request: Request) -> Response:
+    """GET /services/data/vXX.X."""
+    names = ("composite", "jobs", "limits", "query", "queryAll", "sobjects")
+    return JSONResponse({name: f"{base_path(request)}/{name}" for name in names})
+
+
+async def limits(request: Request) -> Response:
+    """GET /limits."""
+    return JSONResponse(org_of(request).limits())
+
+
+async def sobjects(request: Request) -> Response:
+    """GET /sobjects."""
+    schema = org_of(request).schema
+    found = [schema.object(name) for name in schema.names()]
+    entries = [_entry(request, one) for one in found if one is not None]
+    return JSONResponse({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": entries})
+
+
+async def sobject(request: Request) -> Response:
+    """GET /sobjects/{object}."""
+    found = _object(request)
+    return JSONResponse({"objectDescribe": _entry(request, found), "recentItems": []})
+
+
+async def describe(request: Request) -> Response:
+    """GET /sobjects/{object}/describe."""
+    found = _object(request)
+    fields = [field.describe() for field in found.fields]
+    return JSONResponse({**_entry(request, found), "childRelationships": [], "recordTypeInfos": [], "fields": fields})
+
+
+async def record(request: Request) -> Response:
+    """GET /sobjects/{object}/{id}, optionally ?fields=."""
+    found = _object(request)
+    record_id: str = request.path_params["record_id"]
+    if not (record_id.isalnum() and len(record_id) in (15, 18)):
+        raise not_found()
+    names = request.query_params.get("fields") or ", ".join(field.name for field in found.fields)
+    soql = f"SELECT {names} FROM {found.name} WHERE Id = '{record_id}'"
+    planned = plan(soql, org_of(request).schema, include_deleted=False)
+    rows = await run_in_threadpool(_fetch, org_of(request), planned)
+    if rows.num_rows == 0:
+        raise not_found()
+    return JSONResponse(_records(request, planned, rows.to_pylist())[0])
+
+
+async def query(request: Request) -> Response:
+    """GET /query?q=: rows that are not deleted."""
+    return await _query(request, include_deleted=False)
+
+
+async def query_all(request: Request) -> Response:
+    """GET /queryAll?q=: also rows in the recycle bin."""
+    return await _query(request, include_deleted=True)
+
+
+async def _query(request: Request, *, include_deleted: bool) -> Response:
+    soql = request.query_params.get("q")
+    if not soql:
+        raise malformed("A query string has to be specified")
+    org = org_of(request)
+    planned = await run_in_threadpool(plan, soql, org.schema, include_deleted=include_deleted)
+    if planned.query.counts_only:
+        counted = await run_in_threadpool(lambda: org.world.sql(planned.sql(), list(planned.params)).fetchall())
+        return JSONResponse({"totalSize": counted[0][0], "done": True, "records": []})
+    rows = await run_in_threadpool(_fetch, org, planned)
+    return _page(request, Cursor(planned, rows, _batch_size(request)), 0, None)
+
+
+async def query_more(request: Request) -> Response:
+    """GET /query/{locator}-{offset}."""
+    locator, _, offset = request.path_params["locator"].rpartition("-")
+    cursor = org_of(request).cursor(locator)
+    if not offset.isdigit() or int(offset) > cursor.rows.num_rows:
+        raise ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
+    return await run_in_threadpool(_page, request, cursor, int(offset), locator)
+
+
+async def updated(request: Request) -> Response:
+    """GET /sobjects/{object}/updated: ids of rows that changed, and up to when that is all of them."""
+    found, org = _object(request), org_of(request)
+    start, end = _span(request, org, timedelta(days=30))
+    where = '"SystemModstamp" >= ? AND "SystemModstamp" < ? AND "_deleted_at" IS NULL'
+    where += ' AND NOT "IsDeleted"' if found.soft_deletes else ""
+    sql = f'SELECT "Id" FROM salesforce.{quoted(found.name)} WHERE {where} LIMIT {_MOST_IDS + 1}'
+    rows = await run_in_threadpool(lambda: org.world.sql(sql, [start, end]).fetchall())
+    _check_ids(len(rows))
+    return JSONResponse({"ids": [row[0] for row in rows], "latestDateCovered": _stamp(_covered(org, end))})
+
+
+async def deleted(request: Request) -> Response:
+    """GET /sobjects/{object}/deleted: ids of rows that went, to the recycle bin or for good."""
+    found, org = _object(request), org_of(request)
+    start, end = _span(request, org, timedelta(days=15))
+    gone = '"_deleted_at"'
+    if found.soft_deletes:
+        gone = 'coalesce("_deleted_at", CASE WHEN "IsDeleted" THEN "SystemModstamp" END)'
+    table = f"salesforce.{quoted(found.name)}"
+    sql = f'SELECT "Id", {gone} FROM {table} WHERE {gone} >= ? AND {gone} < ? LIMIT {_MOST_IDS + 1}'
+    rows = await run_in_threadpool(lambda: org.world.sql(sql, [start, end]).fetchall())
+    _check_ids(len(rows))
+    records = [{"id": row[0], "deletedDate": _stamp(row[1])} for row in rows]
+    earliest = org.world.now - timedelta(days=15)
+    return JSONResponse(
+        {
+            "deletedRecords": records,
+            "earliestDateAvailable": _stamp(earliest),
+            "latestDateCovered": _stamp(_covered(org, end)),
+        }
+    )
+
+
+def _fetch(org: SalesforceOrg, planned: Plan) -> Any:
+    return org.world.sql(planned.sql(), list(planned.params)).to_arrow_table()
+
+
+def _page(request: Request, cursor: Cursor, offset: int, locator: str | None) -> Response:
+    total = cursor.rows.num_rows
+    rows = cursor.rows.slice(offset, cursor.batch).to_pylist()
+    end = offset + len(rows)
+    answer: dict[str, Any] = {"totalSize": total, "done": end >= total}
+    if end < total:
+        locator = locator or org_of(request).open_cursor(cursor)
+        answer["nextRecordsUrl"] = f"{base_path(request)}/query/{locator}-{end}"
+    answer["records"] = _records(request, cursor.plan, rows)
+    return JSONResponse(answer)
+
+
+def _records(request: Request, planned: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if planned.query.is_aggregate:
+        return [{"attributes": {"type": "AggregateResult"}, **_json_row(row)} for row in rows]
+    name, base = planned.object.name, base_path(request)
+    has_id = any(output.name == "Id" for output in planned.outputs)
+    return [
+        {
+            "attributes": {"type": name, **({"url": f"{base}/sobjects/{name}/{row['Id']}"} if has_id else {})},
+            **_json_row(row),
+        }
+        for row in rows
+    ]
+
+
+def _json_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _json_value(value) for name, value in row.items()}
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _stamp(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)  # Salesforce's numbers are doubles on the wire
+    if isinstance(value, dict):
+        return {**value, "geocodeAccuracy": None, "latitude": None, "longitude": None}
+    return value
+
+
+def _stamp(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+
+
+def _batch_size(request: Request) -> int:
+    wanted = re.search(r"batchSize\s*=\s*(\d+)", request.headers.get("sforce-query-options", ""), re.IGNORECASE)
+    return min(max(int(wanted[1]), 200), _MOST_ROWS) if wanted else _MOST_ROWS
+
+
+def _object(request: Request) -> SObject:
+    found = org_of(request).schema.object(request.path_params["object"])
+    if found is None:
+        raise not_found()
+    return found
+
+
+def _entry(request: Request, found: SObject) -> dict[str, Any]:
+    base = f"{base_path(request)}/sobjects/{found.name}"
+    urls = {"sobject": base, "describe": f"{base}/describe", "rowTemplate": f"{base}/{{ID}}"}
+    return {**found.summary(), "urls": urls}
+
+
+def _span(request: Request, org: SalesforceOrg, reach: timedelta) -> tuple[datetime, datetime]:
+    """`start` and `end`, naive UTC, seconds dropped as Salesforce does. Raises INVALID_REPLICATION_DATE."""
+    try:
+        start, end = (_moment(request.query_params[name]) for name in ("start", "end"))
+    except (KeyError, ValueError):
+        raise ApiError(400, "INVALID_REPLICATION_DATE", "start and end must be dates in ISO 8601 format") from None
+    if end - start < timedelta(minutes=1):
+        raise ApiError(400, "INVALID_REPLICATION_DATE", "endDate must be at least one minute greater than startDate")
+    if start < org.world.now.astimezone(UTC).replace(tzinfo=None) - reach - timedelta(minutes=1):
+        raise ApiError(400, "INVALID_REPLICATION_DATE", f"startDate cannot be more than {reach.days} days ago")
+    return start, end
+
+
+def _moment(text: str) -> datetime:
+    # A plus sign that the client did not encode arrives as a space.
+    stamp = datetime.fromisoformat(text.strip().replace(" ", "+"))
+    aware = stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).replace(second=0, microsecond=0, tzinfo=None)
+
+
+def _covered(org: SalesforceOrg, end: datetime) -> datetime:
+    return min(org.latest_date_covered, end.replace(tzinfo=UTC))
+
+
+def _check_ids(count: int) -> None:
+    if count > _MOST_IDS:
+        raise ApiError(400, "EXCEEDED_ID_LIMIT", f"Too many ids: more than {_MOST_IDS}, choose dates closer together")
+
+
+def _release(number: int) -> str:
+    # 66.0 is Spring '26; three releases a year.
+    return f"{_RELEASES[number % 3]} '{(26 + (number - 66) // 3 + (1 if number % 3 == 2 else 0)) % 100:02d}"

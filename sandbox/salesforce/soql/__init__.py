@@ -1,0 +1,1 @@
+"""SOQL: parsed by a small grammar of its own and compiled to DuckDB SQL with bound values."""
