@@ -39,28 +39,30 @@ _LOGIN_TRANSIENT = {"rate_limit_exceeded", "server_error", "temporarily_unavaila
 
 
 def classify(response: httpx.Response) -> MgdwError | None:
-    """The error an answer stands for, or None to let its status code speak."""
+    """The error an answer stands for, its code among the facts; None if the answer is fine."""
     if response.status_code < 400:
         return None
     code, message = error_of(response)
-    explain = _EXPLAINED.get(code or "")
-    if explain is not None:
-        return explain(f"Salesforce: {message} ({code})", message)
+    error = _explained(response, code, message)
+    if error is not None and code:
+        error.facts["code"] = code
+    return error
+
+
+def _explained(response: httpx.Response, code: str | None, message: str) -> MgdwError | None:
+    cause = f"Salesforce: {message} ({code or response.status_code})"
+    if code in _EXPLAINED:
+        return _EXPLAINED[code](cause, message)
     if code in _PERMISSION:
-        return PermissionMissing(f"Salesforce: {message} ({code})", remedy=_PERMISSION[code], code=code)
-    if code in _TRANSIENT or response.status_code >= 500:
-        return SourceUnavailable(
-            f"Salesforce: {message} ({code or response.status_code})", retry_after=retry_after(response)
-        )
+        return PermissionMissing(cause, remedy=_PERMISSION[code])
+    if code in _TRANSIENT or (response.status_code >= 500 and code != "UNSUPPORTED_API_VERSION"):
+        return SourceUnavailable(cause, retry_after=retry_after(response))
     if response.status_code == 410 or code == "UNSUPPORTED_API_VERSION":
         return ConfigurationError(
             f"Salesforce no longer serves this API version: {message}",
             remedy="Set MGDW_SALESFORCE_API_VERSION to a version the org still supports.",
         )
-    error = default_classify(response)
-    if error is not None and code:
-        error.facts["code"] = code
-    return error
+    return default_classify(response)
 
 
 def classify_login(response: httpx.Response) -> MgdwError | None:
