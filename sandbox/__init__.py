@@ -1,1 +1,1 @@
-"""The outside world on loopback: systems that speak their real protocols, fed by one seeded business model."""
+"""The outside world on loopback: one seeded business, and servers that speak the sources' own protocols."""
