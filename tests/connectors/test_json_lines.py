@@ -12,15 +12,34 @@ from hypothesis import strategies as st
 from connectors.json_lines import _cut_by_bytes, cut
 
 OPENING = '{"links":'
-NASTY = ['},{"links":[],', '{"links":', "}]", '"items":[', "],", "\\", '"', "\n", "{", "}", "\u2028", "é", "\U0001f600", "\x00"]
+NASTY = [
+    '},{"links":[],',
+    '{"links":',
+    "}]",
+    '"items":[',
+    "],",
+    "\\",
+    '"',
+    "\n",
+    "{",
+    "}",
+    "\u2028",
+    "é",
+    "\U0001f600",
+    "\x00",
+]
 
 texts = st.text() | st.lists(st.sampled_from(NASTY)).map("".join)
-scalars = st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False, allow_infinity=False).map(str) | texts
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False, allow_infinity=False).map(str) | texts
+)
 links: st.SearchStrategy[Any] = st.just([]) | st.lists(st.fixed_dictionaries({"rel": texts, "href": texts}), max_size=2)
 nested = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["links", "a", "items"]) | texts, inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["links", "a", "items"]) | texts, inner, max_size=3)
+    ),
     max_leaves=6,
 )
 plain_records = st.dictionaries(texts, scalars, max_size=4).map(lambda d: {"links": [], **d, **{"links": []}})
@@ -87,7 +106,17 @@ def test_a_number_keeps_every_digit_on_the_slow_way() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b"{}", b'{"items":1}', b'{"items":[1]}', b'{"items":[{"a":1}', b'{"items":[{"a":1}]} x', b"<html>", b"\xff"],
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"items":1}',
+        b'{"items":[1]}',
+        b'{"items":[{"a":1}',
+        b'{"items":[{"a":1}]} x',
+        b"<html>",
+        b"\xff",
+    ],
 )
 def test_what_is_no_page_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError):
