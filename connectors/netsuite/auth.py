@@ -27,7 +27,7 @@ _REMEDY = (
 
 
 class CertificateAuth(Auth):
-    """Signs an assertion (PS256 with an RSA key, ES256 with EC) and trades it for a token (Oracle help, 162790605110)."""
+    """Signs an assertion (PS256 with RSA, ES256 with EC) and trades it for a token (Oracle help 162790605110)."""
 
     def __init__(self, settings: NetSuiteSettings) -> None:
         self._url = f"{settings.base_url}{TOKEN_PATH}"
