@@ -1,0 +1,16 @@
+{#-
+    The surrogate key of a row: digest of its natural key in canonical text, so that both warehouses agree.
+    Only strings, integers, booleans and dates may go in: floats, decimals and stamps print differently.
+-#}
+{% macro surrogate_key(columns) -%}
+    {%- set parts = [] -%}
+    {%- for column in columns -%}
+        {%- do parts.append("coalesce(cast(" ~ column ~ " as string), '~')") -%}
+        {%- if not loop.last -%}{%- do parts.append("'|'") -%}{%- endif -%}
+    {%- endfor -%}
+    {{ dbt.hash(dbt.concat(parts)) }}
+{%- endmacro %}
+
+{#- The key of the dimension row that stands for "not known"; every dimension has that row. -#}
+{% macro unknown_key() -%} 'unknown' {%- endmacro %}
+{% macro unknown_date_key() -%} 19000101 {%- endmacro %}
