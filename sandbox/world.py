@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +16,17 @@ from sandbox.model.company import Company
 from sandbox.model.history import STAGES, fill
 from sandbox.model.journal import Books
 from sandbox.model.tables import PROJECTIONS, Projection
+from sandbox.model.usage import Usage
 from sandbox.schema import create_tables
+
+@dataclass(frozen=True)
+class SandboxFile:
+    """One object of the usage bucket as it is now; `body` is gzip."""
+
+    key: str
+    body: bytes
+    last_modified: datetime
+
 
 CHUNK = 100_000
 """Rows written at a time, which bounds the memory of big worlds."""
@@ -34,6 +45,10 @@ class World:
         self._connection = connection
         self._only = tables
         self._now = company.now
+        self._usage = Usage(company)
+        self._files: dict[str, SandboxFile] = {}
+        self.file_events: list[str] = []
+        """Keys delivered or delivered again by the last `advance`."""
 
     @classmethod
     def create(
@@ -62,6 +77,8 @@ class World:
             frame = projection.of(company)
             for start in range(0, len(frame), CHUNK):
                 world._write(projection, frame.rows[start : start + CHUNK])
+        if only is None:
+            world._usage.deliver_history()
         for frame in {p.frame for p in PROJECTIONS}:
             getattr(company, frame).settled()
         return world
@@ -73,12 +90,21 @@ class World:
     @property
     def now(self) -> datetime:
         """The business clock (UTC). It moves only in `advance`."""
-        return self._now.astype(datetime).replace(tzinfo=UTC)
+        return _utc(self._now)
 
     def books(self) -> Books:
         """The company's own books as of `now`."""
         with self.lock:
             return self._company.journal.books(self._now)
+
+    def files(self) -> list[SandboxFile]:
+        """The usage files as last delivered, by key."""
+        with self.lock:
+            for key in self._usage.keys():
+                arrived = _utc(self._usage.arrived(key))
+                if key not in self._files or self._files[key].last_modified != arrived:
+                    self._files[key] = SandboxFile(key, self._usage.body(key), arrived)
+            return [self._files[key] for key in self._usage.keys()]
 
     def sql(self, sql: str, params: Sequence[Any] | dict[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
         """Run a query on a cursor of its own: safe from any thread. Fetch from what it returns."""
@@ -103,3 +129,7 @@ class World:
             cursor.execute(f'DELETE FROM {target} AS t USING incoming AS i WHERE t."{key}" = i."{key}"')
         cursor.execute(f"INSERT INTO {target} BY NAME SELECT * FROM incoming")
         cursor.unregister("incoming")
+
+
+def _utc(stamp: np.datetime64) -> datetime:
+    return stamp.astype("M8[s]").astype(datetime).replace(tzinfo=UTC)
