@@ -11,10 +11,10 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from connectors.contract import load_contract
 from connectors.errors import MgdwError
 from connectors.warehouse import LoadResult
 from flows.report import load_rows
+from flows.settings import FlowSettings
 
 FlowName = Literal["daily-refresh", "salesforce", "netsuite", "zuora", "s3-usage", "dbt", "tableau"]
 
@@ -40,7 +40,7 @@ def run(
 @contract.command
 def check() -> None:
     """Read every contract file and say what is wrong with them, all at once."""
-    tables = load_contract().tables
+    tables = FlowSettings().contract().tables
     _out.print(f"{len(tables)} tables, {sum(len(t.columns) for t in tables)} columns: no problem found")
 
 
@@ -48,10 +48,10 @@ def check() -> None:
 def show(table: str) -> None:
     """Print one table's columns."""
     try:
-        found = load_contract().table(table)
+        found = FlowSettings().contract().table(table)
     except KeyError:
         raise SystemExit(
-            f"No table {table!r}. There are: {', '.join(t.name for t in load_contract().tables)}"
+            f"No table {table!r}. There are: {', '.join(t.name for t in FlowSettings().contract().tables)}"
         ) from None
     grid = Table("column", "type", "field", "description", title=f"{found.name}: {found.description}")
     for column in found.columns:

@@ -14,7 +14,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from connectors.batch import BatchRequest, Manifest
-from connectors.contract import Contract, Table, load_contract
+from connectors.contract import Contract, Table
 from connectors.errors import ConfigurationError, MgdwError, RetryableError
 from connectors.lake import Lake
 from connectors.progress import ProgressEvent, emit, subscribed
@@ -23,6 +23,7 @@ from connectors.warehouse import LoadResult, Warehouse
 from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
 from flows.failures import Failure, StepFailed, flatten
 from flows.report import load_rows
+from flows.settings import FlowSettings
 from flows.sources import SourceName, build_source
 
 
@@ -56,7 +57,7 @@ async def load_source(name: SourceName, names: Sequence[str] | None, *, full: bo
     Raises:
         LoadFailed: at the end, with the failure of each table that was not loaded.
     """
-    contract = load_contract()
+    contract = FlowSettings().contract()
     tables = chosen_tables(contract, name, names)
     settings = WarehouseSettings()
     loading = _Loading(name, open_lake(settings))

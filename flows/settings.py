@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from connectors.contract import Contract, load_contract
+from connectors.settings import SystemSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-class FlowSettings(BaseSettings):
+class FlowSettings(SystemSettings):
     """How the flows run here. Every field is an environment variable with the prefix `MGDW_`."""
 
-    model_config = SettingsConfigDict(env_prefix="MGDW_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MGDW_")
 
     secrets: Literal["environment", "gcp"] = Field(
         default="environment",
@@ -37,3 +40,7 @@ class FlowSettings(BaseSettings):
     hyper_dir: Path | None = Field(
         default=None, description="Folder for .hyper files of the marts, for people without a Tableau server."
     )
+
+    def contract(self) -> Contract:
+        """The contract of the dbt project these settings name. Raises ContractError."""
+        return load_contract(self.dbt_project_dir / "models" / "staging")

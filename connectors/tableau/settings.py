@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from connectors.settings import SafeUrl, SystemSettings
 
 
-class TableauSettings(BaseSettings):
+class TableauSettings(SystemSettings):
     """One site of Tableau Cloud or Server, with a personal access token."""
 
-    model_config = SettingsConfigDict(env_prefix="MGDW_TABLEAU_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MGDW_TABLEAU_")
 
-    server_url: str | None = Field(default=None, description="https://…; None: no server, only .hyper files.")
+    server_url: SafeUrl | None = Field(default=None, description="https://…; None: no server, only .hyper files.")
     site: str = Field(default="", description="Content URL of the site; empty is the default site of a Server.")
     token_name: str = Field(default="mg-dw", description="Name of the personal access token. One session per token.")
     token_secret: SecretStr = Field(
