@@ -19,7 +19,7 @@ _SEEN_LIMIT = 100_000
 Body = str | bytes | Mapping[str, Any] | Sequence[Any]
 
 
-class ConnectionDropped(ConnectionError):
+class ConnectionDroppedError(ConnectionError):
     """The fault closed the connection; seen only by callers that use the app without a socket."""
 
 
@@ -82,16 +82,15 @@ class Faults:
             times: how many requests it hits; None for all from then on.
             after: how many matching requests pass untouched first.
             status: answer with this status instead of asking the app.
-            headers: headers of that answer; without `status` and `body`, headers added to (or replaced in) the app's own.
+            headers: headers of that answer; without `status` and `body`, added to (or replaced in) the app's own.
             body: body of that answer; anything but text and bytes is sent as JSON. Status 200 if none is given.
             truncate_after: close the connection after so many bytes of the body.
             drop: close the connection without an answer, "before" or "after" the app did its work.
             delay: seconds to wait before anything else.
             act: called (in a worker thread) before the app is asked, e.g. to change the world between two pages.
         """
-        fault = Fault(
-            re.compile(match), times, after, status, dict(headers or {}), _encoded(body), truncate_after, drop, delay, act
-        )  # fmt: skip
+        pattern, sent = re.compile(match), _encoded(body)
+        fault = Fault(pattern, times, after, status, dict(headers or {}), sent, truncate_after, drop, delay, act)
         if body is not None and not isinstance(body, (str, bytes)):
             fault.headers.setdefault("content-type", "application/json;charset=UTF-8")
         with self._lock:
@@ -212,7 +211,7 @@ async def _discard(message: Message) -> None:
 async def _drop(scope: Scope) -> None:
     close = scope.get("extensions", {}).get(DROP_EXTENSION)
     if close is None:
-        raise ConnectionDropped("the armed fault closed the connection")
+        raise ConnectionDroppedError("the armed fault closed the connection")
     close()
     # The server learns of the close in the next turns of its loop and would otherwise answer 500.
     for _ in range(3):

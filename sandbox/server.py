@@ -50,7 +50,7 @@ class Servers:
         config = uvicorn.Config(
             app,
             log_config=None,
-            access_log=False,
+            log_level="warning",
             date_header=date_header,
             server_header=False,
             timeout_keep_alive=60,
@@ -82,7 +82,7 @@ class Servers:
 
     def _ensure_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            factory = uvicorn.Config(app=_nothing).get_loop_factory()
+            factory = uvicorn.Config(_nothing, log_config=None).get_loop_factory()
             self._loop = factory() if factory else asyncio.new_event_loop()
             self._thread = threading.Thread(target=_run, args=(self._loop,), name="sandbox-servers", daemon=True)
             self._thread.start()
@@ -125,6 +125,7 @@ def _droppable(protocol: Any) -> Any:
     class Droppable(protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
+            self.access_log = False  # whatever another server of this process has configured
             inner = self.app
 
             async def app(scope: Scope, receive: Receive, send: Send) -> None:

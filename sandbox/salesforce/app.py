@@ -65,7 +65,7 @@ async def composite_batch(request: Request) -> Response:
         wanted = json.loads(await request.body())["batchRequests"]
         calls = [(str(one["method"]).upper(), str(one["url"])) for one in wanted]
     except (ValueError, KeyError, TypeError):
-        raise ApiError(400, "JSON_PARSER_ERROR", "batchRequests must be a list of objects with method and url") from None
+        raise ApiError(400, "JSON_PARSER_ERROR", "batchRequests must be a list of method and url") from None
     if len(calls) > _MOST_SUBREQUESTS:
         raise ApiError(400, "LIMIT_EXCEEDED", f"The batch has more than {_MOST_SUBREQUESTS} subrequests")
     found = [await _subrequest(request, method, url) for method, url in calls]
@@ -95,7 +95,7 @@ _ROUTES: list[tuple[str, Any, list[str]]] = [
 
 
 class _DataApi:
-    """What all data endpoints share: trailing slashes, API versions, sessions, quota and the headers that tell of it."""
+    """What all data endpoints share: trailing slashes, API versions, sessions, quota, and the headers about them."""
 
     def __init__(self, app: ASGIApp, org: SalesforceOrg) -> None:
         self._app = app
@@ -139,12 +139,10 @@ def _check_version(version: str, latest: float) -> None:
 
 async def _subrequest(request: Request, method: str, url: str) -> tuple[int, Any]:
     target = urlsplit(url if url.startswith("/") else f"/services/data/{url}")
-    scope: Scope = {
-        "type": "http", "http_version": "1.1", "method": method, "scheme": request.url.scheme, "path": target.path.rstrip("/"),
-        "raw_path": target.path.encode(), "query_string": target.query.encode(), "root_path": "",
-        "headers": [(name, value) for name, value in request.headers.raw if name not in (b"content-length", b"content-type")],
-        "app": request.app, "client": request.client, "server": None,
-    }  # fmt: skip
+    path = target.path.rstrip("/")
+    headers = [(name, value) for name, value in request.headers.raw if name not in (b"content-length", b"content-type")]
+    scope = {**request.scope, "method": method, "path": path, "raw_path": path.encode(), "headers": headers}
+    scope["query_string"] = target.query.encode()
     status, body = 500, bytearray()
 
     async def receive() -> Message:

@@ -8,8 +8,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-
-import pyarrow as pa
+from typing import Any
 
 from sandbox.salesforce.bulk.jobs import BulkJobs
 from sandbox.salesforce.credentials import SalesforceCredentials
@@ -24,7 +23,7 @@ class Cursor:
     """The snapshot behind a `nextRecordsUrl`."""
 
     plan: Plan
-    rows: pa.Table
+    rows: list[tuple[Any, ...]]
     batch: int
 
 

@@ -84,9 +84,9 @@ async def record(request: Request) -> Response:
     soql = f"SELECT {names} FROM {found.name} WHERE Id = '{record_id}'"
     planned = plan(soql, org_of(request).schema, include_deleted=False)
     rows = await run_in_threadpool(_fetch, org_of(request), planned)
-    if rows.num_rows == 0:
+    if not rows:
         raise not_found()
-    return JSONResponse(_records(request, planned, rows.to_pylist())[0])
+    return JSONResponse(_records(request, planned, rows)[0])
 
 
 async def query(request: Request) -> Response:
@@ -106,7 +106,7 @@ async def _query(request: Request, *, include_deleted: bool) -> Response:
     org = org_of(request)
     planned = await run_in_threadpool(plan, soql, org.schema, include_deleted=include_deleted)
     if planned.query.counts_only:
-        counted = await run_in_threadpool(lambda: org.world.sql(planned.sql(), list(planned.params)).fetchall())
+        counted = await run_in_threadpool(_fetch, org, planned)
         return JSONResponse({"totalSize": counted[0][0], "done": True, "records": []})
     rows = await run_in_threadpool(_fetch, org, planned)
     return _page(request, Cursor(planned, rows, _batch_size(request)), 0, None)
@@ -116,7 +116,7 @@ async def query_more(request: Request) -> Response:
     """GET /query/{locator}-{offset}."""
     locator, _, offset = request.path_params["locator"].rpartition("-")
     cursor = org_of(request).cursor(locator)
-    if not offset.isdigit() or int(offset) > cursor.rows.num_rows:
+    if not offset.isdigit() or int(offset) > len(cursor.rows):
         raise ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
     return await run_in_threadpool(_page, request, cursor, int(offset), locator)
 
@@ -128,7 +128,7 @@ async def updated(request: Request) -> Response:
     where = '"SystemModstamp" >= ? AND "SystemModstamp" < ? AND "_deleted_at" IS NULL'
     where += ' AND NOT "IsDeleted"' if found.soft_deletes else ""
     sql = f'SELECT "Id" FROM salesforce.{quoted(found.name)} WHERE {where} LIMIT {_MOST_IDS + 1}'
-    rows = await run_in_threadpool(lambda: org.world.sql(sql, [start, end]).fetchall())
+    rows = await run_in_threadpool(_run, org, sql, [start, end])
     _check_ids(len(rows))
     return JSONResponse({"ids": [row[0] for row in rows], "latestDateCovered": _stamp(_covered(org, end))})
 
@@ -142,7 +142,7 @@ async def deleted(request: Request) -> Response:
         gone = 'coalesce("_deleted_at", CASE WHEN "IsDeleted" THEN "SystemModstamp" END)'
     table = f"salesforce.{quoted(found.name)}"
     sql = f'SELECT "Id", {gone} FROM {table} WHERE {gone} >= ? AND {gone} < ? LIMIT {_MOST_IDS + 1}'
-    rows = await run_in_threadpool(lambda: org.world.sql(sql, [start, end]).fetchall())
+    rows = await run_in_threadpool(_run, org, sql, [start, end])
     _check_ids(len(rows))
     records = [{"id": row[0], "deletedDate": _stamp(row[1])} for row in rows]
     earliest = org.world.now - timedelta(days=15)
@@ -155,13 +155,18 @@ async def deleted(request: Request) -> Response:
     )
 
 
-def _fetch(org: SalesforceOrg, planned: Plan) -> Any:
-    return org.world.sql(planned.sql(), list(planned.params)).to_arrow_table()
+def _fetch(org: SalesforceOrg, planned: Plan) -> list[tuple[Any, ...]]:
+    return _run(org, planned.sql(), list(planned.params))
+
+
+def _run(org: SalesforceOrg, sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
+    with org.world.lock:  # not between the two halves of a change
+        return org.world.sql(sql, params).fetchall()
 
 
 def _page(request: Request, cursor: Cursor, offset: int, locator: str | None) -> Response:
-    total = cursor.rows.num_rows
-    rows = cursor.rows.slice(offset, cursor.batch).to_pylist()
+    total = len(cursor.rows)
+    rows = cursor.rows[offset : offset + cursor.batch]
     end = offset + len(rows)
     answer: dict[str, Any] = {"totalSize": total, "done": end >= total}
     if end < total:
@@ -171,22 +176,17 @@ def _page(request: Request, cursor: Cursor, offset: int, locator: str | None) ->
     return JSONResponse(answer)
 
 
-def _records(request: Request, planned: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _records(request: Request, planned: Plan, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    names = [output.name for output in planned.outputs]
+    records = [{name: _json_value(value) for name, value in zip(names, row, strict=True)} for row in rows]
     if planned.query.is_aggregate:
-        return [{"attributes": {"type": "AggregateResult"}, **_json_row(row)} for row in rows]
-    name, base = planned.object.name, base_path(request)
-    has_id = any(output.name == "Id" for output in planned.outputs)
+        return [{"attributes": {"type": "AggregateResult"}, **record} for record in records]
+    kind = planned.object.name
+    place = f"{base_path(request)}/sobjects/{kind}/"
     return [
-        {
-            "attributes": {"type": name, **({"url": f"{base}/sobjects/{name}/{row['Id']}"} if has_id else {})},
-            **_json_row(row),
-        }
-        for row in rows
+        {"attributes": {"type": kind, **({"url": place + record["Id"]} if "Id" in record else {})}, **record}
+        for record in records
     ]
-
-
-def _json_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: _json_value(value) for name, value in row.items()}
 
 
 def _json_value(value: Any) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from threading import RLock
-from typing import Any, ContextManager, Protocol
+from typing import Any, Protocol
 
 
 class World(Protocol):
@@ -19,7 +19,7 @@ class World(Protocol):
         ...
 
     @property
-    def lock(self) -> ContextManager[Any] | RLock:
+    def lock(self) -> AbstractContextManager[Any]:
         """Held while the model changes."""
         ...
 
@@ -38,7 +38,8 @@ KEY_PREFIXES = {
 }  # fmt: skip
 _UNTIED_REFERENCES = {
     "CreatedById": "User", "LastModifiedById": "User", "OwnerId": "User", "ManagerId": "User", "UserRoleId": "UserRole",
-    "ProfileId": "Profile", "Product2Id": "Product2", "PricebookEntryId": "PricebookEntry", "Pricebook2Id": "Pricebook2",
+    "ProfileId": "Profile", "Product2Id": "Product2", "PricebookEntryId": "PricebookEntry",
+    "Pricebook2Id": "Pricebook2",
     "ConvertedAccountId": "Account", "ConvertedContactId": "Contact", "ConvertedOpportunityId": "Opportunity",
     "Campaign__c": "Campaign", "AccountId": "Account", "ContactId": "Contact", "LeadId": "Lead",
     "OpportunityId": "Opportunity", "CampaignId": "Campaign", "LeadOrContactId": "Name",
@@ -115,7 +116,9 @@ class Field:
         }
 
 
-_SYSTEM_FIELDS = {"Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"}
+_SYSTEM_FIELDS = {
+    "Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp",
+}  # fmt: skip
 _SOAP_TYPES = {
     "id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "double": "xsd:double",
     "currency": "xsd:double", "percent": "xsd:double", "date": "xsd:date", "datetime": "xsd:dateTime",
@@ -170,8 +173,8 @@ class Schema:
         known = next((known for known in self.names() if known.lower() == name.lower()), None)
         if known is None:
             return None
-        columns = [(column, kind) for column, kind in self._world.columns("salesforce", known) if not column.startswith("_")]
-        return SObject(known, tuple(_fields(known, columns)))
+        columns = self._world.columns("salesforce", known)
+        return SObject(known, tuple(_fields(known, [one for one in columns if not one[0].startswith("_")])))
 
 
 def _fields(table: str, columns: Sequence[tuple[str, str]]) -> list[Field]:
@@ -183,7 +186,7 @@ def _fields(table: str, columns: Sequence[tuple[str, str]]) -> list[Field]:
     }
     compound = {part: f"{prefix}Address" for prefix, parts in addresses.items() for part in parts}
     if {"FirstName", "LastName", "Name"} <= names:
-        compound |= {part: "Name" for part in _NAME_PARTS}
+        compound |= dict.fromkeys(_NAME_PARTS, "Name")
     fields = [_field(table, name, kind.upper(), compound.get(name)) for name, kind in columns]
     for prefix, parts in addresses.items():
         last = max(index for index, field in enumerate(fields) if field.name in parts)

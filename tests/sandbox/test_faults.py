@@ -90,7 +90,9 @@ def test_a_lost_answer_was_worked_on(counting: Counting, client: httpx.Client) -
 
 
 @pytest.mark.parametrize("path", ["/hello", "/stream"])
-def test_a_truncated_body_ends_early_and_the_client_notices(counting: Counting, client: httpx.Client, path: str) -> None:
+def test_a_truncated_body_ends_early_and_the_client_notices(
+    counting: Counting, client: httpx.Client, path: str
+) -> None:
     counting.faults.arm(path, truncate_after=5)
     received = b""
     with pytest.raises(httpx.RemoteProtocolError), client.stream("GET", path) as response:

@@ -129,8 +129,8 @@ class BulkJobs:
         with self._lock:
             self._armed.append(_Armed(re.compile(match, re.IGNORECASE), polls, fail))
 
-    def create(self, body: Any, api_version: float) -> Job:
-        """Check a request and start its job. Raises ApiError 400 for what the Bulk API does not take."""
+    def create(self, body: Any, api_version: float) -> dict[str, Any]:
+        """Check a request, start its job and return the answer. Raises ApiError 400 for what the Bulk API does not take."""
         if not isinstance(body, dict):
             raise ApiError(400, "JSON_PARSER_ERROR", "The HTTP entity body is required and must be a JSON object")
         operation, soql = body.get("operation"), body.get("query")
@@ -159,8 +159,9 @@ class BulkJobs:
                 self._armed.remove(armed)
                 job.polls, job.fail = armed.polls, armed.fail
             self._jobs[job.id] = job
+            answer = job.describe()
         self._workers.submit(self._work, job)
-        return job
+        return answer
 
     def job(self, job_id: str) -> Job:
         """The job of that id. Raises 404."""
@@ -210,7 +211,8 @@ class BulkJobs:
 
     def _accepted(self, soql: str, include_deleted: bool) -> Plan:
         if len(soql) > _LONGEST_QUERY:
-            raise ApiError(400, "QUERY_TOO_COMPLICATED", f"SOQL statements cannot be longer than {_LONGEST_QUERY} characters")
+            message = f"SOQL statements cannot be longer than {_LONGEST_QUERY} characters"
+            raise ApiError(400, "QUERY_TOO_COMPLICATED", message)
         query = parse(soql)
         refusals = {
             "Aggregate Relationships": any(isinstance(item, SubQueryItem) for item in query.items),
@@ -236,7 +238,7 @@ class BulkJobs:
             job.state = JobState.IN_PROGRESS
         try:
             result = None if job.fail else self._result(job)
-        except Exception as error:  # whatever the database objects to is what the job's owner has to read
+        except Exception as error:  # noqa: BLE001 - what the database objects to is what the job's owner has to read
             job.fail = f"InternalServerError : {error}"
             result = None
         with self._lock:

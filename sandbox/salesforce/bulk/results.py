@@ -92,7 +92,9 @@ class ResultSet:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def materialise(world: World, plan: Plan, directory: Path, *, page_rows: int, delimiter: str, line_ending: str) -> ResultSet:
+def materialise(
+    world: World, plan: Plan, directory: Path, *, page_rows: int, delimiter: str, line_ending: str
+) -> ResultSet:
     """Write the result of `plan` as pages of at most `page_rows` records, all of one state of the model.
 
     Rows come in no useful order unless the query asks for one, as from an org that chunks by primary key.
@@ -128,15 +130,17 @@ def _page_queries(world: World, plan: Plan, page_rows: int) -> list[tuple[str, l
             for start in starts
         ]
     # Ranges of row ids: each page reads only its own part of the table.
-    numbered = f"SELECT rowid AS r, (row_number() OVER () - 1) // {page_rows} AS page FROM {plan.source} WHERE {plan.where}"
-    ranges = world.sql(f"SELECT min(r), max(r), count(*) FROM ({numbered}) GROUP BY page ORDER BY page", params).fetchall()
+    page = f"(row_number() OVER () - 1) // {page_rows}"
+    numbered = f"SELECT rowid AS r, {page} AS page FROM {plan.source} WHERE {plan.where}"
+    per_page = f"SELECT min(r), max(r), count(*) FROM ({numbered}) GROUP BY page ORDER BY page"
+    ranges = world.sql(per_page, params).fetchall()
     total = sum(int(rows) for _, _, rows in ranges)
-    shuffle = f' ORDER BY hash({quoted("Id")})' if total <= _SHUFFLED_ROWS else ""
-    page = f"SELECT {select} FROM {plan.source} WHERE {plan.where}"
+    shuffle = f" ORDER BY hash({quoted('Id')})" if total <= _SHUFFLED_ROWS else ""
+    rows_of = f"SELECT {select} FROM {plan.source} WHERE {plan.where}"
     found = [
-        (f"{page} AND rowid BETWEEN {first} AND {last}{shuffle}", params, int(rows)) for first, last, rows in ranges
+        (f"{rows_of} AND rowid BETWEEN {first} AND {last}{shuffle}", params, int(rows)) for first, last, rows in ranges
     ]
-    return found or [(page, params, 0)]
+    return found or [(rows_of, params, 0)]
 
 
 def _as_text(output: Output) -> str:

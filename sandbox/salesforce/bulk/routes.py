@@ -32,7 +32,7 @@ async def jobs(request: Request) -> Response:
         except ValueError:
             raise ApiError(400, "JSON_PARSER_ERROR", "The HTTP entity body is not JSON") from None
         created = await run_in_threadpool(bulk.create, body, _version(request))
-        return JSONResponse(created.describe())
+        return JSONResponse(created)
     return JSONResponse({"done": True, "records": [job.status() for job in bulk.all()], "nextRecordsUrl": None})
 
 

@@ -14,8 +14,20 @@ from typing import TypeVar
 
 from sandbox.salesforce.errors import ApiError, malformed
 from sandbox.salesforce.soql.syntax import (
-    AggregateItem, Both, Comparison, Condition, FieldItem, Item, Literal, Name, Not, Order, Query, SubQueryItem,
-    TypeOfItem, Value,
+    AggregateItem,
+    Both,
+    Comparison,
+    Condition,
+    FieldItem,
+    Item,
+    Literal,
+    Name,
+    Not,
+    Order,
+    Query,
+    SubQueryItem,
+    TypeOfItem,
+    Value,
 )  # fmt: skip
 
 _TOKEN = re.compile(
@@ -31,7 +43,10 @@ _TOKEN = re.compile(
 )
 WILDCARD_ESCAPE = "\ue000"
 """Stands before a `_` or `%` that was written with a backslash, until LIKE has been told from the other operators."""
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\", "_": f"{WILDCARD_ESCAPE}_", "%": f"{WILDCARD_ESCAPE}%"}
+_ESCAPES = {
+    "n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\",
+    "_": f"{WILDCARD_ESCAPE}_", "%": f"{WILDCARD_ESCAPE}%",
+}  # fmt: skip
 _AGGREGATES = {"COUNT", "COUNT_DISTINCT", "MIN", "MAX", "SUM", "AVG"}
 _CLAUSES = {"FROM", "WHERE", "GROUP", "ORDER", "LIMIT", "OFFSET", "AND", "OR", "HAVING", "FOR", "WITH", "USING", "ALL"}
 _COMPARISONS = {"=", "!=", "<>", "<", "<=", ">", ">="}
@@ -103,7 +118,8 @@ class _Parser:
                 at += len(self._text[at:]) - len(self._text[at:].lstrip())
                 if self._text[at] == "'":
                     raise malformed(where_is(self._text, at) + "string literal is not closed")
-                raise malformed(where_is(self._text, at) + f"line 1:{at} no viable alternative at character '{self._text[at]}'")
+                message = f"line 1:{at} no viable alternative at character '{self._text[at]}'"
+                raise malformed(where_is(self._text, at) + message)
             kind = match.lastgroup or ""
             tokens.append(_Token(kind, match.group(kind), match.start(kind)))
             at = match.end()

@@ -11,7 +11,17 @@ from typing import Any
 from sandbox.salesforce.errors import ApiError, malformed
 from sandbox.salesforce.schema import Field, Schema, SObject
 from sandbox.salesforce.soql.parser import WILDCARD_ESCAPE, parse, where_is
-from sandbox.salesforce.soql.syntax import AggregateItem, Both, Comparison, Condition, FieldItem, Literal, Name, Not, Query
+from sandbox.salesforce.soql.syntax import (
+    AggregateItem,
+    Both,
+    Comparison,
+    Condition,
+    FieldItem,
+    Literal,
+    Name,
+    Not,
+    Query,
+)
 
 _FIELD_HINT = (
     "If you are attempting to use a custom field, be sure to append the '__c' after the custom field name. "

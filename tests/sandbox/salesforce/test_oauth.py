@@ -35,7 +35,8 @@ def test_client_credentials_are_taken_from_the_form_and_from_basic_authenticatio
     known = (served.credentials.client_id, served.credentials.client_secret)
     url = f"{served.url}/services/oauth2/token"
     in_form = {"grant_type": "client_credentials", "client_id": known[0], "client_secret": known[1]}
-    for answer in (httpx.post(url, data=in_form), httpx.post(url, data={"grant_type": "client_credentials"}, auth=known)):
+    basic = httpx.post(url, data={"grant_type": "client_credentials"}, auth=known)
+    for answer in (httpx.post(url, data=in_form), basic):
         assert answer.status_code == 200
         body = answer.json()
         assert body["instance_url"] == served.url
@@ -78,7 +79,9 @@ def test_a_signed_assertion_logs_in_even_when_its_expiry_is_text(served: Served)
         ({"exp": int(time.time()) + 7200}, "expired authorization code"),
     ],
 )
-def test_an_assertion_with_a_wrong_claim_is_refused(served: Served, changes: dict[str, object], description: str) -> None:
+def test_an_assertion_with_a_wrong_claim_is_refused(
+    served: Served, changes: dict[str, object], description: str
+) -> None:
     answer = redeem(served, assertion(served, **changes))
     assert (answer.status_code, answer.json()["error_description"]) == (400, description)
 
@@ -95,7 +98,11 @@ def test_simple_salesforce_logs_in_by_jwt_and_is_refused_with_a_wrong_secret(
 ) -> None:
     known = served.credentials
     by_jwt = Salesforce(
-        username=known.username, consumer_key=known.client_id, privatekey=known.private_key, session=session, version=VERSION
+        username=known.username,
+        consumer_key=known.client_id,
+        privatekey=known.private_key,
+        session=session,
+        version=VERSION,
     )
     assert by_jwt.query("SELECT COUNT() FROM Account")["totalSize"] == 36
     with pytest.raises(SalesforceAuthenticationFailed, match="invalid client credentials"):

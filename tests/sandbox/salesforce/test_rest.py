@@ -33,8 +33,9 @@ def test_simple_salesforce_queries_all_pages(simple: Salesforce, served: Served)
 
 
 def test_values_have_the_forms_of_the_rest_api(client: httpx.Client) -> None:
-    soql = "SELECT Id, Name, AnnualRevenue, NumberOfEmployees, IsPartner, Customer_Since__c, SystemModstamp, BillingAddress, Type"
-    record = client.get("/query", params={"q": f"{soql} FROM Account WHERE Id = '{account_id(3)}'"}).json()["records"][0]
+    fields = "Id, Name, AnnualRevenue, NumberOfEmployees, IsPartner, Customer_Since__c, SystemModstamp"
+    soql = f"SELECT {fields}, BillingAddress, Type FROM Account WHERE Id = '{account_id(3)}'"
+    record = client.get("/query", params={"q": soql}).json()["records"][0]
     del record["attributes"]
     assert record == {
         "Id": account_id(3),
@@ -65,7 +66,7 @@ class TestPaging:
         options = {"Sforce-Query-Options": "batchSize=200"}
         return client.get("/query", params={"q": "SELECT Id FROM Account ORDER BY Id"}, headers=options).json()
 
-    def test_pages_follow_each_other_without_gap_and_repeat_when_asked(self, served: Served, client: httpx.Client) -> None:
+    def test_pages_follow_without_gap_and_repeat_when_asked(self, served: Served, client: httpx.Client) -> None:
         page = self.first(client)
         assert (page["totalSize"], page["done"], len(page["records"])) == (450, False, 200)
         ids = [record["Id"] for record in page["records"]]
@@ -116,7 +117,8 @@ def test_simple_salesforce_describes_objects(simple: Salesforce) -> None:
     assert types["Id"] == "id"
     assert types["OwnerId"] == "reference" and fields["OwnerId"]["referenceTo"] == ["User"]
     assert (types["Brands__c"], types["Type"], types["Description"]) == ("multipicklist", "picklist", "textarea")
-    assert (types["AnnualRevenue"], fields["AnnualRevenue"]["precision"], fields["AnnualRevenue"]["scale"]) == ("currency", 18, 2)
+    revenue = fields["AnnualRevenue"]
+    assert (revenue["type"], revenue["precision"], revenue["scale"]) == ("currency", 18, 2)
     assert (types["NumberOfEmployees"], types["IsPartner"]) == ("int", "boolean")
     assert (types["Customer_Since__c"], types["SystemModstamp"]) == ("date", "datetime")
     assert types["BillingAddress"] == "address"
@@ -141,7 +143,8 @@ def test_simple_salesforce_gets_single_records(simple: Salesforce) -> None:
 
 def test_describes_go_25_to_a_call(client: httpx.Client, served: Served) -> None:
     before = served.org.api_requests
-    requests = [{"method": "GET", "url": f"v{VERSION}/sobjects/{name}/describe"} for name in ("Account", "Nothing", "User")]
+    names = ("Account", "Nothing", "User")
+    requests = [{"method": "GET", "url": f"v{VERSION}/sobjects/{name}/describe"} for name in names]
     answer = client.post("/composite/batch", json={"batchRequests": requests}).json()
     assert answer["hasErrors"] is True
     assert [one["statusCode"] for one in answer["results"]] == [200, 404, 200]
@@ -195,9 +198,8 @@ class TestReplication:
         )
 
     def test_deleted_names_rows_in_the_bin_and_rows_gone_for_good(self, served: Served, client: httpx.Client) -> None:
-        served.world.sql(
-            f"""UPDATE salesforce."Account" SET "_deleted_at" = TIMESTAMP '2026-06-02 00:00:00' WHERE "Id" = '{account_id(1)}'"""
-        )
+        gone = """UPDATE salesforce."Account" SET "_deleted_at" = TIMESTAMP '2026-06-02 00:00:00' WHERE "Id" = ?"""
+        served.world.sql(gone, [account_id(1)])
         answer = self.ask(client, "deleted", "2026-06-01T00:00:00Z", "2026-06-15T06:00:00Z").json()
         found = {record["id"]: record["deletedDate"] for record in answer["deletedRecords"]}
         assert sorted(found) == [account_id(n) for n in (1, 9, 19, 29, 39)]

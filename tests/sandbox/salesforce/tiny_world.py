@@ -16,22 +16,25 @@ CREATE TABLE salesforce."Account" (
     "BillingCity" VARCHAR, "BillingCountry" VARCHAR, "OwnerId" VARCHAR, "Customer_Since__c" DATE, "IsPartner" BOOLEAN,
     "CreatedDate" TIMESTAMP, "LastModifiedDate" TIMESTAMP, "SystemModstamp" TIMESTAMP, "_deleted_at" TIMESTAMP);
 CREATE TABLE salesforce."Opportunity" (
-    "Id" VARCHAR, "IsDeleted" BOOLEAN, "AccountId" VARCHAR, "Name" VARCHAR, "Amount" DECIMAL(18,2), "ARR__c" DECIMAL(18,2),
-    "CloseDate" DATE, "SystemModstamp" TIMESTAMP, "_deleted_at" TIMESTAMP);
+    "Id" VARCHAR, "IsDeleted" BOOLEAN, "AccountId" VARCHAR, "Name" VARCHAR, "Amount" DECIMAL(18,2),
+    "ARR__c" DECIMAL(18,2), "CloseDate" DATE, "SystemModstamp" TIMESTAMP, "_deleted_at" TIMESTAMP);
 CREATE TABLE salesforce."User" ("Id" VARCHAR, "Username" VARCHAR, "SystemModstamp" TIMESTAMP, "_deleted_at" TIMESTAMP);
 INSERT INTO salesforce."User" VALUES ('005000000000001AAA', 'ada@mgdw.example', TIMESTAMP '2026-01-01 00:00:00', NULL);
 """
 _ACCOUNTS = """
 INSERT INTO salesforce."Account"
 SELECT printf('001%012dAAA', i), i % 10 = 9, NULL,
-    CASE i WHEN 1 THEN 'Acme "Rockets", Inc.' WHEN 2 THEN 'NULL' WHEN 3 THEN 'O''Brien & Söhne' ELSE 'Customer ' || i END,
+    CASE i
+        WHEN 1 THEN 'Acme "Rockets", Inc.'
+        WHEN 2 THEN 'NULL' WHEN 3 THEN 'O''Brien & Söhne' ELSE 'Customer ' || i END,
     CASE WHEN i % 3 = 0 THEN NULL ELSE 'Customer' END,
     CASE i % 4 WHEN 0 THEN 'Emma' WHEN 1 THEN 'Campaign Monitor;Sailthru' WHEN 2 THEN 'Sailthru' END,
     CASE WHEN i % 5 = 0 THEN NULL ELSE i * 1000.25 END, i,
     CASE WHEN i = 1 THEN E'first line\\nsecond "line"\\n' END, i || ' Main Street',
     CASE WHEN i % 2 = 0 THEN 'Nashville' ELSE 'London' END, NULL, '005000000000001AAA',
     DATE '2024-01-01' + i::INTEGER, i % 2 = 0,
-    TIMESTAMP '2026-06-01 00:00:00', TIMESTAMP '2026-06-01 00:00:00', TIMESTAMP '2026-06-01 00:00:00' + to_minutes(i), NULL
+    TIMESTAMP '2026-06-01 00:00:00', TIMESTAMP '2026-06-01 00:00:00',
+    TIMESTAMP '2026-06-01 00:00:00' + to_minutes(i), NULL
 FROM range(1, ?) r(i)
 """
 _OPPORTUNITIES = """
