@@ -8,7 +8,13 @@
     {{ money('round(' ~ expression ~ ', 2)') }}
 {%- endmacro %}
 
-{#- numerator / denominator as a ratio of doubles; NULL when the denominator is NULL or 0. Not for money. -#}
-{% macro safe_divide(numerator, denominator) -%}
-    cast({{ numerator }} as {{ dbt.type_float() }}) / nullif(cast({{ denominator }} as {{ dbt.type_float() }}), 0)
+{#- numerator / denominator to 6 digits; NULL when the denominator is NULL or 0. For shares and rates, not for money. -#}
+{% macro ratio(numerator, denominator) -%}
+    {{ adapter.dispatch('ratio', 'mg_dw')(numerator, denominator) }}
+{%- endmacro %}
+{% macro default__ratio(numerator, denominator) -%}
+    cast(round(cast({{ numerator }} as double) / nullif({{ denominator }}, 0), 6) as numeric(38, 9))
+{%- endmacro %}
+{% macro bigquery__ratio(numerator, denominator) -%}
+    cast(round(safe_divide({{ numerator }}, {{ denominator }}), 6) as numeric(38, 9))
 {%- endmacro %}

@@ -16,7 +16,7 @@ opportunities as (
         campaign_id,
         currency,
         count(*) as opportunities,
-        sum(case when is_won then 1 else 0 end) as won_opportunities,
+        count(case when is_won then 1 end) as won_opportunities,
         sum(amount) as opportunity_amount,
         sum(case when is_won then amount else 0 end) as won_amount
     from {{ ref('fct_opportunity_ods') }}

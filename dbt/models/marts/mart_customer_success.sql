@@ -70,8 +70,8 @@ final as (
         {% endfor -%}
         usage_days.active_contacts,
 
-        {{ safe_divide('usage_days.emails_delivered', 'usage_days.emails_sent') }} as delivery_rate,
-        {{ safe_divide('usage_days.opens', 'usage_days.emails_delivered') }} as open_rate,
+        {{ ratio('usage_days.emails_delivered', 'usage_days.emails_sent') }} as delivery_rate,
+        {{ ratio('usage_days.opens', 'usage_days.emails_delivered') }} as open_rate,
         customers.health_score
     from grain
     inner join customers on grain.customer_key = customers.customer_key

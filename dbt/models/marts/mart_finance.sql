@@ -6,11 +6,11 @@ with invoices as (
         sum(case when is_posted then amount_without_tax else 0 end) as invoiced_net,
         sum(case when is_posted then tax_amount else 0 end) as tax,
         sum(case when is_posted then balance else 0 end) as open_balance,
-        sum(case when is_posted then 1 else 0 end) as posted_invoices,
+        count(case when is_posted then 1 end) as posted_invoices,
         sum(netsuite_amount) as netsuite_invoiced,
         sum(netsuite_amount_without_tax) as netsuite_invoiced_net,
         sum(netsuite_balance) as netsuite_open_balance,
-        sum(case when netsuite_difference <> 0 or netsuite_difference_without_tax <> 0 then 1 else 0 end)
+        count(case when netsuite_difference <> 0 or netsuite_difference_without_tax <> 0 then 1 end)
             as differing_invoices
     from {{ ref('fct_invoice') }}
     group by month_start, brand, currency
@@ -25,7 +25,7 @@ payments as (
         sum(case when is_processed then refund_amount else 0 end) as refunds,
         sum(case when is_processed then net_amount else 0 end) as collected,
         sum(netsuite_amount) as netsuite_received,
-        sum(case when netsuite_difference <> 0 then 1 else 0 end) as differing_payments
+        count(case when netsuite_difference <> 0 then 1 end) as differing_payments
     from {{ ref('fct_payment') }}
     group by month_start, brand, currency
 

@@ -30,10 +30,10 @@ final as (
         opportunities,
         won_opportunities,
 
-        {{ safe_divide('responses', 'members') }} as response_rate,
-        {{ safe_divide('converted_leads', 'leads') }} as conversion_rate,
-        {{ safe_divide('won_opportunities', 'opportunities') }} as win_rate,
-        case when is_campaign_currency then {{ safe_divide('won_amount - actual_cost', 'actual_cost') }} end
+        {{ ratio('responses', 'members') }} as response_rate,
+        {{ ratio('converted_leads', 'leads') }} as conversion_rate,
+        {{ ratio('won_opportunities', 'opportunities') }} as win_rate,
+        case when is_campaign_currency then {{ ratio('won_amount - actual_cost', 'actual_cost') }} end
             as return_on_cost
     from campaigns
 

@@ -9,7 +9,7 @@ contacts as (
     select
         customer_id,
         count(*) as contact_count,
-        sum(case when has_opted_out_of_email then 0 else 1 end) as reachable_contact_count
+        count(case when not has_opted_out_of_email then 1 end) as reachable_contact_count
     from {{ ref('int_commercial_contacts') }}
     group by customer_id
 

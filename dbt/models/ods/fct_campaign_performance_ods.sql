@@ -9,7 +9,7 @@ members as (
     select
         campaign_id,
         count(*) as members,
-        sum(case when has_responded then 1 else 0 end) as responses
+        count(case when has_responded then 1 end) as responses
     from {{ ref('int_commercial_campaign_members') }}
     group by campaign_id
 
@@ -20,7 +20,7 @@ leads as (
     select
         campaign_id,
         count(*) as leads,
-        sum(case when is_converted then 1 else 0 end) as converted_leads
+        count(case when is_converted then 1 end) as converted_leads
     from {{ ref('int_commercial_leads') }}
     group by campaign_id
 
