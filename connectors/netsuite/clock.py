@@ -59,7 +59,7 @@ def fixed_zone(name: str, until: datetime) -> FixedZone:
     """
     try:
         zone = ZoneInfo(name)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise ConfigurationError(f"netsuite: there is no time zone {name!r}", remedy=_PIN) from None
     offsets = {
         datetime(year, month, 1, tzinfo=zone).utcoffset() or timedelta(0)

@@ -40,7 +40,9 @@ nested = st.recursive(
     ),
     max_leaves=6,
 )
-plain_records = st.dictionaries(texts, scalars, max_size=4).map(lambda d: {"links": [], **d, "links": []})
+plain_records = st.dictionaries(texts, scalars, max_size=4).map(
+    lambda d: {"links": []} | {k: v for k, v in d.items() if k != "links"}
+)
 any_records = st.dictionaries(st.sampled_from(["links", "a", "b"]) | texts, nested, max_size=4)
 envelopes = st.fixed_dictionaries({"before": nested, "after": nested, "note": texts})
 
