@@ -8,6 +8,7 @@ import functools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
+from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
 from prefect import task
 from prefect.artifacts import acreate_table_artifact
 from prefect.logging import get_run_logger
@@ -20,7 +21,6 @@ from connectors.lake import Lake
 from connectors.progress import ProgressEvent, emit, subscribed
 from connectors.source import Source
 from connectors.warehouse import LoadResult, Warehouse
-from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
 from flows.failures import Failure, StepFailed, flatten
 from flows.report import load_rows
 from flows.settings import FlowSettings
@@ -169,7 +169,7 @@ def _table_of(error: BaseException) -> str:
     return str(error.facts.get("table", "")) if isinstance(error, MgdwError) else ""
 
 
-def _to_run_log(source: str) -> "functools.partial[None]":
+def _to_run_log(source: str) -> functools.partial[None]:
     logger = get_run_logger()
 
     def log(event: ProgressEvent) -> None:

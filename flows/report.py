@@ -44,21 +44,15 @@ def summary_markdown(
 ) -> str:
     """The run summary of the daily refresh as markdown."""
     total = {n: sum(getattr(r, n) for r in results) for n in ("read", "inserted", "updated", "deleted", "quarantined")}
-    lines = [
-        "# Daily refresh",
-        "",
-        f"**{'Failed' if failures else 'Done'}**: {total['read']:,} rows read; {total['inserted']:,} inserted, "
-        f"{total['updated']:,} updated, {total['deleted']:,} deleted, {total['quarantined']:,} quarantined.",
-        "",
-        "| table | read | inserted | updated | deleted | unchanged | quarantined | window |",
-        "|---|---:|---:|---:|---:|---:|---:|---|",
+    verdict = "Failed" if failures else "Done"
+    numbers = ("read", "inserted", "updated", "deleted", "unchanged", "quarantined")
+    counted = ", ".join(f"{count:,} {name}" for name, count in total.items())
+    lines = ["# Daily refresh", "", f"**{verdict}**: rows {counted}.", ""]
+    lines += [f"| table | {' | '.join(numbers)} | window |", f"|---|{'---:|' * len(numbers)}---|"]
+    lines += [
+        f"| {row['table']} | {' | '.join(f'{row[name]:,}' for name in numbers)} | {row['window']} |"
+        for row in load_rows(results, ())
     ]
-    for row in load_rows(results, ()):
-        lines.append(
-            "| {table} | {read:,} | {inserted:,} | {updated:,} | {deleted:,} | {unchanged:,} | {quarantined:,} | {window} |".format(
-                **row
-            )
-        )
     lines += ["", "dbt: " + (", ".join(f"{n} {status}" for status, n in sorted(built.items())) or "nothing built")]
     lines += ["", "Tableau: " + (", ".join(refreshed) or "nothing refreshed")]
     if failures:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from connectors.zuora.settings import ZuoraSettings
+from connectors.zuora.source import ZuoraSource
+
 from connectors.netsuite.settings import NetSuiteSettings
 from connectors.netsuite.source import NetSuiteSource
 from connectors.s3.settings import S3Settings
@@ -12,8 +15,6 @@ from connectors.salesforce.settings import SalesforceSettings
 from connectors.salesforce.source import SalesforceSource
 from connectors.secrets import resolved
 from connectors.source import Source
-from connectors.zuora.settings import ZuoraSettings
-from connectors.zuora.source import ZuoraSource
 from flows.secrets import resolver
 from flows.settings import FlowSettings
 

@@ -54,8 +54,8 @@ class PrefectServer:
         self.home.mkdir(parents=True, exist_ok=True)
         self._log = (self.home / "server.log").open("wb")
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and a fixed command
-            [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1",
-             "--port", str(self._port), "--log-level", "warning"],
+            [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app",
+             "--host", "127.0.0.1", "--port", str(self._port), "--log-level", "warning"],
             env={**os.environ, **self.environment(), "PREFECT_SERVER_LOGGING_LEVEL": "WARNING"},
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -76,7 +76,8 @@ class PrefectServer:
                     return
             except httpx.TransportError:
                 time.sleep(0.2)
-        raise RuntimeError(f"the Prefect server did not start; its log:\n{(self.home / 'server.log').read_text()[-2000:]}")
+        log = (self.home / "server.log").read_text()[-2000:]
+        raise RuntimeError(f"the Prefect server did not start; its log:\n{log}")
 
     def stop(self) -> None:
         """End the process and wait for it."""

@@ -64,7 +64,10 @@ def test_every_dependency_of_the_project_is_locked() -> None:
         ("runtime.txt", project["dependencies"]),
         ("dev.txt", project["dependencies"] + extras["sandbox"] + extras["dev"]),
     ):
-        locked = {_canonical(n) for n in re.findall(r"^([a-z0-9][\w.-]*)==", (ROOT / "locks" / lock).read_text(), re.M)}
+        locked = {
+            _canonical(n)
+            for n in re.findall(r"^([a-z0-9][\w.-]*)==", (ROOT / "locks" / lock).read_text(), re.MULTILINE)
+        }
         names = {_canonical(re.split(r"[\[<>=!~ ]", w)[0]) for w in wanted}
         assert names - {"mg-dw"} <= locked
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from tableauhyperapi import Connection, CreateMode, HyperException, HyperProcess, Telemetry, escape_string_literal
@@ -34,12 +33,10 @@ def write_hyper(parquet: Path, target: Path) -> int:
             Connection(hyper.endpoint, str(partial), CreateMode.CREATE_AND_REPLACE) as connection,
         ):
             connection.catalog.create_schema("Extract")
-            connection.execute_command(
-                'CREATE TABLE "Extract"."Extract" AS SELECT * FROM '
-                f"external({escape_string_literal(str(parquet.resolve()))}, FORMAT => 'parquet')"
-            )
+            rows_of = f"external({escape_string_literal(str(parquet.resolve()))}, FORMAT => 'parquet')"
+            connection.execute_command(f'CREATE TABLE "Extract"."Extract" AS SELECT * FROM {rows_of}')  # noqa: S608 - escaped
             rows = connection.execute_scalar_query('SELECT count(*) FROM "Extract"."Extract"')
-        os.replace(partial, target)
+        partial.replace(target)
     except (HyperException, OSError) as error:
         partial.unlink(missing_ok=True)
         text = " ".join(str(error).split())[:300]

@@ -6,11 +6,11 @@ Shapes follow Tableau's REST API reference as the official Python client reads t
 from __future__ import annotations
 
 import uuid
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Awaitable, Callable
 from email import message_from_bytes
 from email.message import Message
-from xml.sax.saxutils import quoteattr
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape, quoteattr
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -128,7 +128,8 @@ class _Api:
     async def jobs(self, request: Request) -> Response:
         every = list(self.site.jobs.values())
         listed = "".join(
-            f'<backgroundJob id="{j.id}" status="{_status(j)}" createdAt="{j.created_at:{_STAMP}}" jobType="refresh_extracts" priority="50"'
+            f'<backgroundJob id="{j.id}" status="{_status(j)}" jobType="refresh_extracts" priority="50"'
+            f' createdAt="{j.created_at:{_STAMP}}"'
             + (f' endedAt="{j.completed_at:{_STAMP}}"' if j.completed_at else "")
             + "/>"
             for j in every
@@ -171,21 +172,25 @@ class _Api:
         return _answer(self._data_source(published), status=201)
 
     def _data_source(self, source: DataSource) -> str:
+        stamp = f"{source.updated_at:{_STAMP}}"
+        name, url = quoteattr(source.name), quoteattr(source.name.replace(" ", ""))
         return (
-            f'<datasource id="{source.id}" name={quoteattr(source.name)} contentUrl={quoteattr(source.name.replace(" ", ""))} type="hyper" '
-            f'createdAt="{source.updated_at:{_STAMP}}" updatedAt="{source.updated_at:{_STAMP}}" hasExtracts="true" isCertified="false">'
+            f'<datasource id="{source.id}" name={name} contentUrl={url} type="hyper" createdAt="{stamp}"'
+            f' updatedAt="{stamp}" hasExtracts="true" isCertified="false">'
             f'<project id="{self.site.project_id}" name="Executive"/><owner id="{self.site.user_id}"/><tags/></datasource>'
         )
 
 
 def _job(job: Job) -> str:
-    done = job.completed_at is not None
-    ended = f' completedAt="{job.completed_at:{_STAMP}}" finishCode="{job.finish}"' if job.completed_at else ""
-    notes = f"<notes>{job.notes}</notes>" if done else ""
+    source = f'<datasource id="{job.data_source.id}" name={quoteattr(job.data_source.name)}/>'
+    notes, ended, progress = "", "", 0
+    if job.completed_at is not None:
+        notes = f"<notes>{escape(job.notes)}</notes>"
+        ended, progress = f' completedAt="{job.completed_at:{_STAMP}}" finishCode="{job.finish}"', 100
     return (
-        f'<job id="{job.id}" mode="Asynchronous" type="RefreshExtract" progress="{100 if done else 0}" '
+        f'<job id="{job.id}" mode="Asynchronous" type="RefreshExtract" progress="{progress}" '
         f'createdAt="{job.created_at:{_STAMP}}" startedAt="{job.created_at:{_STAMP}}"{ended}>'
-        f'<extractRefreshJob>{notes}<datasource id="{job.data_source.id}" name={quoteattr(job.data_source.name)}/></extractRefreshJob></job>'
+        f"<extractRefreshJob>{notes}{source}</extractRefreshJob></job>"
     )
 
 
@@ -201,7 +206,9 @@ def _answer(inner: str, status: int = 200) -> Response:
 
 
 def _error(status: int, code: str, summary: str, detail: str) -> Response:
-    return _answer(f'<error code="{code}"><summary>{summary}</summary><detail>{detail}</detail></error>', status)
+    return _answer(
+        f'<error code="{code}"><summary>{summary}</summary><detail>{escape(detail)}</detail></error>', status
+    )
 
 
 def _no_such(kind: str, identifier: str) -> Response:

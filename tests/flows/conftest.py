@@ -1,4 +1,4 @@
-"""A stage for whole flows: the sandbox, a lake and a warehouse in a temporary folder, and the settings that join them."""
+"""A stage for whole flows: the sandbox, a lake and a warehouse in a folder, and the settings that join them."""
 
 from __future__ import annotations
 

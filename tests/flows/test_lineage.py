@@ -29,14 +29,22 @@ MANIFEST: dict[str, Any] = {
     },
     "exposures": {
         "exposure.mgdw.finance": {
-            "name": "finance", "config": {"meta": {"tableau": {"name": "Finance"}}}, "depends_on": {"nodes": ["model.mgdw.mart_finance"]},
+            "name": "finance",
+            "config": {"meta": {"tableau": {"name": "Finance"}}},
+            "depends_on": {"nodes": ["model.mgdw.mart_finance"]},
         },
         "exposure.mgdw.sales": {
-            "name": "sales", "config": {"meta": {"tableau": {"name": "Sales"}}}, "depends_on": {"nodes": ["model.mgdw.mart_sales"]},
+            "name": "sales",
+            "config": {"meta": {"tableau": {"name": "Sales"}}},
+            "depends_on": {"nodes": ["model.mgdw.mart_sales"]},
         },
-        "exposure.mgdw.notebook": {"name": "notebook", "config": {}, "depends_on": {"nodes": ["model.mgdw.mart_sales"]}},
+        "exposure.mgdw.notebook": {
+            "name": "notebook",
+            "config": {},
+            "depends_on": {"nodes": ["model.mgdw.mart_sales"]},
+        },
     },
-}  # fmt: skip
+}
 
 
 def test_everything_above_a_source_table_is_named_and_nothing_else() -> None:
