@@ -20,6 +20,7 @@
         'payment_number': ('stg_zuora_payment', 'payment_number', 'brand', 'brand'),
         'netsuite_invoice': ('stg_netsuite_invoices', 'netsuite_invoice_id', 'brand', 'brand'),
         'netsuite_payment': ('stg_netsuite_payments', 'netsuite_payment_id', 'brand', 'brand'),
+        'netsuite_product': ('stg_netsuite_products', 'netsuite_product_id', 'brand', 'brand'),
         'cm_usage_account': ('stg_s3_cm_usage', 'account_number', 'brand_code', 'brand_code'),
         'emma_usage_account': ('stg_s3_emma_usage', 'account_number', 'brand_code', 'brand_code'),
     } -%}
