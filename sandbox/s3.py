@@ -84,10 +84,7 @@ class S3Server:
         """Stop serving and forget the bucket."""
         self._servers.stop()
         with suppress(MissingBucket):
-            bucket = self._moto.get_bucket(self.bucket)
-            for key in list(bucket.keys.values()):
-                key.dispose()
-            bucket.keys.clear()
+            self._moto.get_bucket(self.bucket).keys.clear()
             self._moto.delete_bucket(self.bucket)
 
     def deliver(self, files: Iterable[Delivery]) -> int:
@@ -142,5 +139,5 @@ class _S3App:
 
 
 def _error(status: int, code: str, message: str) -> Response:
-    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>'
+    text = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     return Response(text, status_code=status, media_type="application/xml")

@@ -49,10 +49,7 @@ def refusal(
         key = _hmac(key, step)
     if hmac.compare_digest(_hmac(key, text).hex(), found["signature"]):
         return None
-    return (
-        "SignatureDoesNotMatch",
-        "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-    )
+    return "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."
 
 
 def _hmac(key: bytes, text: str) -> bytes:

@@ -1,0 +1,1 @@
+"""Usage files that senders deliver into an S3 bucket."""

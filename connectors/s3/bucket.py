@@ -1,0 +1,144 @@
+"""The bucket as the source sees it: list, head, read. obstore inside, this program's errors outside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import BaseError, PreconditionError
+from obstore.store import S3Store
+
+from connectors.batch import FileRef
+from connectors.errors import ConfigurationError, SettingMissing, TruncatedBody
+from connectors.s3.refusals import explained
+from connectors.s3.settings import S3Settings
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, ObjectMeta
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential, S3CredentialProvider
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_CHUNK = 1 << 20
+
+
+class FileChangedError(Exception):
+    """The file is not the one that was listed: replaced, or withdrawn. Never leaves this package."""
+
+
+class Bucket:
+    """Read access to one bucket.
+
+    Args:
+        credentials: an obstore credential provider; None takes the keys of the settings.
+
+    Raises:
+        SettingMissing: no bucket name, or no credentials.
+        ConfigurationError: plain http to another machine.
+    """
+
+    def __init__(self, settings: S3Settings, credentials: S3CredentialProvider | None = None) -> None:
+        if not settings.bucket:
+            raise SettingMissing("the usage bucket has no name", remedy="Set MGDW_S3_BUCKET.")
+        self.name = settings.bucket
+        config: S3Config = {"region": settings.region}
+        options: ClientConfig = {
+            "timeout": timedelta(seconds=settings.timeout_seconds),
+            "connect_timeout": timedelta(seconds=10),
+        }
+        if settings.endpoint_url:
+            # Both names: obstore reads AWS_ENDPOINT_URL_S3 from the environment, and that would win over `endpoint`.
+            config["endpoint"] = config["aws_endpoint_url_s3"] = settings.endpoint_url
+            options["allow_http"] = _may_be_plain(settings.endpoint_url)
+        retry: RetryConfig = {
+            "max_retries": settings.retries,
+            "retry_timeout": timedelta(seconds=settings.retry_seconds),
+        }
+        self._store = S3Store(
+            settings.bucket,
+            config=config,
+            client_options=options,
+            retry_config=retry,
+            credential_provider=credentials or _static(settings),
+        )
+
+    async def files(self, prefix: str) -> list[FileRef]:
+        """Every object below `prefix`, in key order.
+
+        Raises:
+            CredentialsRefused, PermissionMissing, UnknownObject, SourceUnavailable
+        """
+        found: list[FileRef] = []
+        try:
+            pages = obstore.list(self._store, prefix=prefix, chunk_size=1000)  # pyright: ignore[reportUnknownMemberType]
+            async for page in pages:
+                found += [self._ref(meta) for meta in page]
+        except (BaseError, OSError, ValueError) as error:
+            raise explained(error, self.name, f"list {prefix!r}") from None
+        return sorted(found, key=lambda f: f.key)
+
+    async def head(self, key: str) -> FileRef:
+        """The object as it is now. Raises FileChangedError if there is none any more."""
+        try:
+            return self._ref(await obstore.head_async(self._store, key))
+        except FileNotFoundError:
+            raise FileChangedError(key) from None
+        except (BaseError, OSError, ValueError) as error:
+            raise explained(error, self.name, f"find {key!r}", key=key) from None
+
+    async def read(self, file: FileRef, *, first_bytes: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The bytes of exactly the delivery that was listed, as stored, in chunks of about 1 MB.
+
+        Args:
+            first_bytes: read only the beginning.
+
+        Raises:
+            FileChangedError: it was replaced or withdrawn since.
+            TruncatedBody: fewer bytes came than were listed.
+        """
+        options: GetOptions = {"if_match": file.etag}
+        if first_bytes is not None:
+            options["range"] = (0, first_bytes)
+        received = 0
+        try:
+            result = await obstore.get_async(self._store, file.key, options=options)
+            async for chunk in result.stream(min_chunk_size=_CHUNK):
+                received += len(chunk)
+                yield bytes(chunk)
+        except (FileNotFoundError, PreconditionError):
+            raise FileChangedError(file.key) from None
+        except (BaseError, OSError, ValueError) as error:
+            raise explained(error, self.name, f"read {file.key!r}", key=file.key) from None
+        if first_bytes is None and received != file.size:
+            raise TruncatedBody(f"{file.key}: {received} bytes came, {file.size} were listed", key=file.key)
+
+    def _ref(self, meta: ObjectMeta) -> FileRef:
+        etag = meta["e_tag"] or ""
+        return FileRef(self.name, meta["path"], etag, meta["size"], meta["last_modified"].astimezone(UTC))
+
+
+def _static(settings: S3Settings) -> S3CredentialProvider:
+    if not settings.access_key_id or settings.secret_access_key is None:
+        raise SettingMissing(
+            "there are no credentials for the usage bucket",
+            remedy="Set MGDW_S3_ACCESS_KEY_ID and MGDW_S3_SECRET_ACCESS_KEY, or name an AwsCredentials block.",
+        )
+    token = settings.session_token.get_secret_value() if settings.session_token else None
+    credential: S3Credential = {
+        "access_key_id": settings.access_key_id,
+        "secret_access_key": settings.secret_access_key.get_secret_value(),
+        "token": token,
+        "expires_at": None,
+    }
+    return lambda: credential
+
+
+def _may_be_plain(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ConfigurationError(
+            f"MGDW_S3_ENDPOINT_URL is plain http to {parts.hostname}", remedy="Use https: keys and data travel over it."
+        )
+    return parts.scheme == "http"

@@ -1,0 +1,65 @@
+"""What S3's answers mean, as errors of this program (S3 API Reference, "Error responses")."""
+
+from __future__ import annotations
+
+import re
+
+from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+from connectors.errors import (
+    ConfigurationError,
+    CredentialsRefused,
+    MgdwError,
+    PermissionMissing,
+    RateLimited,
+    SourceUnavailable,
+    UnknownObject,
+)
+
+_CODE = re.compile(r"<Code>(\w[\w.]*)</Code>")
+_STATUS = re.compile(r"status code: (\d{3})")
+_REFUSED = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
+_ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+_SLOWER = {"SlowDown", "RequestLimitExceeded", "TooManyRequests", "429"}
+
+
+def explained(error: Exception, bucket: str, what: str, *, key: str | None = None) -> MgdwError:
+    """The error to raise for one of obstore's. Use `raise explained(...) from None`.
+
+    The answer's own text is left out: after a wrong signature S3 repeats the request's headers, token included.
+
+    Args:
+        what: the operation and its object, for the text: `list cm/usage/`.
+    """
+    text = str(error)
+    code = _first(_CODE, text)
+    status = _first(_STATUS, text)
+    reason = code or (f"HTTP {status}" if status else "no answer")
+    kind, remedy = _meaning(error, code, status, bucket)
+    cause = f"S3 could not {what} in bucket {bucket!r} ({reason})"
+    return kind(cause, remedy=remedy, bucket=bucket, key=key, code=code, status=int(status) if status else None)
+
+
+def _meaning(error: Exception, code: str | None, status: str | None, bucket: str) -> tuple[type[MgdwError], str | None]:
+    if code in _REFUSED or (isinstance(error, UnauthenticatedError) and not code):
+        keys = "MGDW_S3_ACCESS_KEY_ID and MGDW_S3_SECRET_ACCESS_KEY"
+        return CredentialsRefused, f"Check {keys} (or the AwsCredentials block), and that the key is still active."
+    if code in _ELSEWHERE or "redirect without LOCATION" in str(error):
+        return ConfigurationError, "Set MGDW_S3_REGION to the bucket's region."
+    if code == "RequestTimeTooSkewed":
+        return ConfigurationError, "Set this machine's clock: it is more than 15 minutes off."
+    if code == "InvalidObjectState":
+        return ConfigurationError, "The file is archived: restore it, or move it out of the prefix."
+    if code == "NoSuchBucket":
+        return UnknownObject, "Correct MGDW_S3_BUCKET, or MGDW_S3_ENDPOINT_URL if it is set."
+    if isinstance(error, PermissionDeniedError) or status == "403":
+        grants = f"s3:ListBucket on {bucket} and s3:GetObject on {bucket}/*"
+        return PermissionMissing, f"Grant the key {grants}; also kms:Decrypt if the files have a customer key."
+    if code in _SLOWER or status == "429":
+        return RateLimited, None
+    return SourceUnavailable, "Check that S3 (MGDW_S3_ENDPOINT_URL, if set) is reachable from here, then run again."
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str | None:
+    found = pattern.search(text)
+    return found[1] if found else None

@@ -1,0 +1,102 @@
+"""Whatever S3 refuses ends in one error of ours, with the remedy and without a secret."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.session import Session
+from obstore.auth.boto3 import Boto3CredentialProvider
+from pydantic import SecretStr
+
+from connectors.contract import Table
+from connectors.errors import (
+    ConfigurationError,
+    CredentialsRefused,
+    PermissionMissing,
+    RateLimited,
+    SettingMissing,
+    SourceUnavailable,
+    UnknownObject,
+)
+from connectors.s3.settings import S3Settings
+from connectors.s3.source import S3Source
+from connectors.source import TableState
+from sandbox.s3 import S3Server
+from tests.connectors.s3.deliveries import csv_body, sent
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "named"),
+    [
+        ({"access_key_id": "AKIANOBODY"}, CredentialsRefused, "InvalidAccessKeyId"),
+        ({"secret_access_key": SecretStr("planted-secret")}, CredentialsRefused, "SignatureDoesNotMatch"),
+        ({"bucket": "no-such-bucket"}, UnknownObject, "no-such-bucket"),
+        ({"endpoint_url": "http://127.0.0.1:9", "retries": 0}, SourceUnavailable, "no answer"),
+    ],
+)
+async def test_a_wrong_setting_is_named(
+    settings: S3Settings, cm: Table, change: dict[str, object], error: type[Exception], named: str
+) -> None:
+    with pytest.raises(error, match=named) as caught:
+        await S3Source(settings.model_copy(update=change)).plan(cm, TableState())
+    assert "MGDW_S3_" in str(caught.value)
+    assert "planted-secret" not in repr(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error", "advice"),
+    [
+        (403, "AccessDenied", PermissionMissing, "s3:ListBucket"),
+        (403, "ExpiredToken", CredentialsRefused, "still active"),
+        (403, "RequestTimeTooSkewed", ConfigurationError, "clock"),
+        (301, "PermanentRedirect", ConfigurationError, "MGDW_S3_REGION"),
+        (503, "SlowDown", RateLimited, "later"),
+        (500, "InternalError", SourceUnavailable, "reachable"),
+    ],
+)
+async def test_an_answer_of_s3_is_explained(
+    bucket: S3Server, source: S3Source, cm: Table, status: int, code: str, error: type[Exception], advice: str
+) -> None:
+    body = f"<Error><Code>{code}</Code><CanonicalRequest>x-amz-security-token:planted-secret</CanonicalRequest></Error>"
+    bucket.faults.arm("GET .*list-type=2", times=None, status=status, body=body)
+
+    with pytest.raises(error) as caught:
+        await source.plan(cm, TableState())
+
+    assert advice in str(caught.value)
+    assert "planted-secret" not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.facts}"  # type: ignore[attr-defined]
+
+
+async def test_credentials_may_come_from_a_boto3_session(bucket: S3Server, settings: S3Settings, cm: Table) -> None:
+    bucket.deliver([sent("cm/usage/a.csv", csv_body(cm, ["A1"]))])
+    session = Session()
+    session.set_credentials(*bucket.credentials)
+    bare = settings.model_copy(update={"access_key_id": None, "secret_access_key": None})
+
+    source = S3Source(bare, credentials=Boto3CredentialProvider(session))
+
+    assert len(await source.plan(cm, TableState())) == 1
+
+
+def test_missing_settings_are_named(settings: S3Settings) -> None:
+    with pytest.raises(SettingMissing, match="no name"):
+        S3Source(settings.model_copy(update={"bucket": ""}))
+    with pytest.raises(SettingMissing, match="no credentials"):
+        S3Source(settings.model_copy(update={"access_key_id": None}))
+
+
+def test_keys_do_not_travel_over_plain_http_to_another_machine(settings: S3Settings) -> None:
+    with pytest.raises(ConfigurationError, match=r"plain http to s3\.example\.com"):
+        S3Source(settings.model_copy(update={"endpoint_url": "http://s3.example.com"}))
+
+
+async def test_a_foreign_endpoint_in_the_environment_is_not_used(
+    bucket: S3Server, settings: S3Settings, cm: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.deliver([sent("cm/usage/a.csv", csv_body(cm, ["A1"]))])
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "foreign")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+    assert len(await S3Source(settings).plan(cm, TableState())) == 1
