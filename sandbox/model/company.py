@@ -60,8 +60,8 @@ class Company:
             brand=_CODE, role=_CODE, manager=_REF, active=("?", True), quota=_CENTS, created=_STAMP, stamp=_STAMP, gone=_STAMP
         )
         self.accounts = Frame(
-            brand=_CODE, other_brand=_CODE, place=("i2", 0), parent=_REF, status=("i1", PROSPECT), since=_DATE,
-            active_on=_DATE, master=_REF, **_CRM,
+            firm=("i8", 0), brand=_CODE, other_brand=_CODE, place=("i2", 0), parent=_REF, status=("i1", PROSPECT), since=_DATE,
+            active_on=_DATE, master=_REF, twin=_REF, **_CRM,
         )  # fmt: skip
         self.contacts = Frame(
             account=_REF, person=("i8", 0), primary=_FLAG, master=_REF, active_on=_DATE, opted_out=_FLAG, **_CRM
@@ -117,16 +117,26 @@ class Company:
             mirrored=_STAMP, mirror_stamp=_STAMP, gone=_STAMP,
         )  # fmt: skip
         self.products = Frame(brand=_CODE, created=_STAMP, stamp=_STAMP, gone=_STAMP)
-        self.deletions = Frame(customer=_REF, deleted=_STAMP, stamp=_STAMP, gone=_STAMP)
+        self.deletions = Frame(customer=_REF, created=_STAMP, stamp=_STAMP, gone=_STAMP)
 
     @property
     def today(self) -> np.datetime64:
         """The date of `now`."""
         return self.now.astype("M8[D]")
 
+    def settled(self) -> None:
+        """Regard every row as known."""
+        for frame in vars(self).values():
+            if isinstance(frame, Frame):
+                frame.settled()
+
     def count(self, at_scale_one: float, at_least: int = 1) -> int:
         """How many of something this company has, given how many the demo has."""
         return max(at_least, round(at_scale_one * self.scale))
+
+    def firms(self, accounts: Indexes) -> Indexes:
+        """The key of each account's company name."""
+        return self.accounts["firm"][accounts]
 
     def sellers(self, purpose: str, keys: Indexes, brands: Indexes) -> Indexes:
         """A user of the brand (or of Corporate, for keys without a brand) per key."""

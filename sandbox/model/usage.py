@@ -95,9 +95,9 @@ class Usage:
         self._post(new, +1)
         self._deliveries[key] = new
 
-    def keys(self) -> list[str]:
-        """All keys, sorted."""
-        return sorted(self._deliveries)
+    def keys(self, since: np.datetime64 | None = None) -> list[str]:
+        """The keys of all files, or of those for days from `since` on, sorted."""
+        return sorted(key for key, d in self._deliveries.items() if since is None or d.day >= since)
 
     def arrived(self, key: str) -> np.datetime64:
         """When the file's latest delivery arrived."""

@@ -18,11 +18,12 @@ STAGES: dict[str, Callable[[Company], None]] = {
     "leads": people.leads,
     "members": campaigns.members,
     "billing": billing.billing,
+    "duplicates": customers.duplicates,
 }
 """In the order in which they run; a stage may use everything before it."""
 
 
-def fill(company: Company, last: str = "billing") -> None:
+def fill(company: Company, last: str = "duplicates") -> None:
     """Run the stages up to and including `last`, and regard the result as settled."""
     for name, stage in STAGES.items():
         stage(company)

@@ -8,7 +8,9 @@ from sandbox.model.calendar import Dates, add_months, days, seconds
 from sandbox.model.company import CANCELLATION, DOWNGRADE, NEW, RENEWAL, UPGRADE, Company
 from sandbox.model.frame import NO_DATE, Indexes
 from sandbox.model.history.stamps import office_hours
-from sandbox.model.operations.customers import add_customers, add_lone_customers, open_billing_accounts, refresh_customers
+from sandbox.model.operations.customers import (
+    add_customers, add_lone_customers, lone_customer_candidates, open_billing_accounts, refresh_customers,
+)  # fmt: skip
 from sandbox.model.operations.subscriptions import SLOTS, add_versions, changed_plans, first_plans, start_subscriptions
 
 
@@ -48,8 +50,7 @@ def _billing_accounts(company: Company, account: Indexes, brand: Indexes, booked
 
 def _customers_without_billing(company: Company) -> None:
     a = company.accounts
-    prospects = np.setdiff1d(np.flatnonzero(a["brand"] >= 0), company.billing_accounts["account"])
-    chosen = company.chance.sample("lone customer", prospects, company.count(10, at_least=4))
+    chosen = company.chance.sample("lone customer", lone_customer_candidates(company), company.count(10, at_least=4))
     add_lone_customers(company, chosen, a["created"][chosen] + seconds(1800))
 
 

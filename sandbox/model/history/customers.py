@@ -62,7 +62,7 @@ def accounts(company: Company) -> None:
     active = np.where(chance.happens("account active", keys, 0.7), modified.astype("M8[D]"), NO_DATE)
     brand = np.where(unknown, NONE, brand)
     company.accounts.append(
-        n, brand=brand, other_brand=other, place=place, parent=parent, status=PROSPECT, active_on=active, created=created,
+        n, firm=keys, brand=brand, other_brand=other, place=place, parent=parent, status=PROSPECT, active_on=active, created=created,
         modified=modified, stamp=stamp, owner=company.sellers("account owner", keys, brand),
     )  # fmt: skip
 
@@ -79,3 +79,15 @@ def _other_brand(company: Company, keys: np.ndarray, brand: np.ndarray) -> np.nd
     )
     other = np.where(draw < 0.08, across, NONE)
     return np.where((draw >= 0.08) & (draw < 0.095) & commercial, 1 - brand, other)
+
+
+def duplicates(company: Company) -> None:
+    """A few prospects were entered twice; somebody will find and merge them."""
+    a = company.accounts
+    referred = np.concatenate([company.billing_accounts["account"], company.customers["account"], company.leads["account"], a["parent"]])
+    free = np.setdiff1d(np.flatnonzero((a["status"] == PROSPECT) & (a["brand"] >= 0)), referred)
+    chosen = company.chance.sample("entered twice", free[free > len(a) // 2], company.count(6, at_least=5))
+    for account in chosen:
+        originals = np.flatnonzero((a["brand"][:account] == a["brand"][account]) & (a["status"][:account] == PROSPECT) & (a["twin"][:account] < 0))
+        if len(originals):
+            a.update(account, twin=originals[-1], firm=a["firm"][originals[-1]], place=a["place"][originals[-1]])

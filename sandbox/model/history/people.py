@@ -56,7 +56,7 @@ def leads(company: Company) -> None:
         deciding = d["created"][deal[at]]
         created[rows] = np.maximum(deciding - days(chance.between("lead time", rows, 2, 50)), BUSINESS_START.astype("M8[s]") + seconds(rows))
         brand[rows], place[rows] = d["brand"][deal[at]], a["place"][account[at]]
-        person[rows], firm[rows] = c["person"][contact[at]], account[at]
+        person[rows], firm[rows] = c["person"][contact[at]], company.firms(account[at])
         converted[rows] = deciding.astype("M8[D]")
     modified, stamp = changed_since(company, "lead", keys, created)
     if born.any():

@@ -42,15 +42,25 @@ def add_lone_customers(company: Company, account: Indexes, created: Dates) -> In
     )  # fmt: skip
 
 
-def refresh_customers(company: Company, billing_accounts: Indexes) -> None:
-    """Bring MRR of billing accounts and the status of their Salesforce accounts up to date after contract changes."""
+def lone_customer_candidates(company: Company) -> Indexes:
+    """Prospects that finance does not know yet."""
+    a = company.accounts
+    known = np.concatenate([company.billing_accounts["account"], company.customers["account"]])
+    return np.setdiff1d(np.flatnonzero((a["brand"] >= 0) & ~a["deleted"]), known)
+
+
+def refresh_customers(company: Company, billing_accounts: Indexes) -> Indexes:
+    """Bring the MRR of billing accounts and the state of their Salesforce accounts up to date; returns accounts that changed."""
     s, v, b, a = company.subscriptions, company.versions, company.billing_accounts, company.accounts
     alive = ~(s["cancelled"] <= company.today)
     mrr = np.bincount(s["billing_account"], np.where(alive, v["mrr"][s["latest"]], 0), len(b)).astype(np.int64)
     b.update(billing_accounts, mrr=mrr[billing_accounts])
-    account = b["account"][billing_accounts]
     owner = b["account"][s["billing_account"]]
     active = np.bincount(owner, alive, len(a)) > 0
     since = np.full(len(a), np.datetime64("2200-01-01", "D"))
     np.minimum.at(since, owner, s["effective"])
-    a.update(account, status=np.where(active[account], ACTIVE, CHURNED), since=since[account])
+    account = np.unique(b["account"][billing_accounts])
+    status = np.where(active, ACTIVE, CHURNED)
+    changed = account[(a["status"][account] != status[account]) | (a["since"][account] != since[account])]
+    a.update(changed, status=status[changed], since=since[changed])
+    return changed

@@ -98,7 +98,7 @@ def clone_deals(company: Company, deals_: Indexes, created: np.ndarray) -> Index
         stage_changed=created, active_on=created.astype("M8[D]"),
     )  # fmt: skip
     for source, clone in zip(deals_, clones, strict=True):
-        mine = np.flatnonzero(lines["deal"] == source)
+        mine = np.flatnonzero((lines["deal"] == source) & ~lines["deleted"])
         names = ("product", "quantity", "unit", "discount", "subtotal", "total", "order", "owner")
         stamp = d["created"][clone]
         lines.append(len(mine), deal=clone, **{n: lines[n][mine] for n in names}, created=stamp, modified=stamp, stamp=stamp)
@@ -112,7 +112,7 @@ def delete_deals(company: Company, deals_: Indexes, stamp: np.ndarray, *, booked
     d.update(deals_, deleted=True, stamp=stamp, modified=stamp)
     when = np.full(len(d), NO_STAMP)
     when[deals_] = stamp
-    mine = np.flatnonzero(np.isin(lines["deal"], deals_))
+    mine = np.flatnonzero(np.isin(lines["deal"], deals_) & ~lines["deleted"])
     lines.update(mine, deleted=True, stamp=when[lines["deal"][mine]], modified=when[lines["deal"][mine]])
     won = deals_[d["stage"][deals_] == WON]
     if booked:

@@ -50,15 +50,16 @@ def _customer(company: Company, rows: Indexes) -> Columns:
     account, billing = c["account"][rows].astype(np.int64), c["billing_account"][rows].astype(np.int64)
     place = c["place"][rows].astype(np.int64)
     has = billing >= 0
-    name = company_names(chance, account)
+    firm = company.firms(account)
+    name = company_names(chance, firm)
     balance = np.where(has, b["balance"][billing], 0)
     overdue = np.where(has, _overdue(company)[billing], 0)
     number_ = hide(z.account_numbers(billing), ~has)
     effective = _first_orders(company)
     return {
         "id": integer(customer_ids(rows)), "entityid": join("CUST", digits(rows + 1, 6)), "externalid": number_, "companyname": name,
-        "altname": name, "email": join("ap@", domains(chance, account, place)), "phone": phones(chance, account, place),
-        "url": hide(join("https://www.", domains(chance, account, place)), ~chance.happens("url", rows, 0.5)),
+        "altname": name, "email": join("ap@", domains(chance, firm, place)), "phone": phones(chance, account, place),
+        "url": hide(join("https://www.", domains(chance, firm, place)), ~chance.happens("url", rows, 0.5)),
         "isperson": flag(np.zeros(n, bool)), "isinactive": flag(np.zeros(n, bool)), "entitystatus": choice(("13", "6"), (~has).astype(int)),
         "category": choice(("Direct", "Agency", "Non Profit"), chance.weighted("category", account, (0.7, 0.2, 0.1))),
         "custentity_brand": choice(sf.BRAND_NAMES, c["brand"][rows]), "custentity_zuora_account_number": number_,
@@ -182,8 +183,8 @@ def _deleted(company: Company, rows: Indexes) -> Columns:
     customer = x["customer"][rows].astype(np.int64)
     return {
         "recordid": integer(customer_ids(customer)), "recordtypeid": integer(np.full(n, -2)), "type": constant("customer", n),
-        "name": company_names(company.chance, company.customers["account"][customer].astype(np.int64)),
-        "deleteddate": stamp(x["deleted"][rows]), "deletedby": integer(np.full(n, EMPLOYEE_BASE)),
+        "name": company_names(company.chance, company.firms(company.customers["account"][customer])),
+        "deleteddate": stamp(x["created"][rows]), "deletedby": integer(np.full(n, EMPLOYEE_BASE)),
     }  # fmt: skip
 
 
@@ -200,4 +201,4 @@ ITEM = Projection("netsuite", "item", "netsuite_products", "products", "products
 SUBSCRIPTION_MIRROR = Projection("netsuite", "subscription", "netsuite_subscriptions", "subscriptions", "contracts", "id", _subscription, created="synced")
 INVOICE_MIRROR = Projection("netsuite", "transaction", "netsuite_invoices", "invoices", "billing", "id", _invoice, _invoices_shown, "mirrored")
 PAYMENT_MIRROR = Projection("netsuite", "transaction", "netsuite_payments", "payments", "billing", "id", _payment, _payments_shown, "mirrored")
-DELETED_RECORD = Projection("netsuite", "DeletedRecord", None, "deletions", "users", "recordid", _deleted, created="deleted")
+DELETED_RECORD = Projection("netsuite", "DeletedRecord", None, "deletions", "users", "recordid", _deleted)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from sandbox.model import vocabulary as v
 from sandbox.model.arrow import choice, constant, date, digits, flag, hide, integer, join, money, nothing, stamp
@@ -55,7 +57,7 @@ def _contact(company: Company, rows: Indexes) -> Columns:
         "FirstName": first, "LastName": last, "Name": _full_name(first, last),
         "Title": sometimes(chance, "title", person, 0.8, choice(v.TITLES, chance.pick("title", person, len(v.TITLES)))),
         "Department": sometimes(chance, "department", person, 0.35, choice(v.DEPARTMENTS, chance.pick("department", person, len(v.DEPARTMENTS)))),
-        "Email": sometimes(chance, "email", person, 0.96, emails(chance, person, account, place)),
+        "Email": sometimes(chance, "email", person, 0.96, emails(chance, person, company.firms(account), place)),
         "Phone": sometimes(chance, "phone", person, 0.6, phones(chance, person, place)),
         "MobilePhone": sometimes(chance, "mobile", person, 0.25, phones(chance, person + 1, place)),
         "MailingStreet": sometimes(chance, "mailing", rows, 0.5, streets(chance, account)),
@@ -101,9 +103,7 @@ def _lead(company: Company, rows: Indexes) -> Columns:
     } | sf.audit(company, x, rows)  # fmt: skip
 
 
-def _full_name(first: object, last: object) -> object:
-    import pyarrow.compute as pc
-
+def _full_name(first: pa.Array, last: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(first, last, " ", null_handling="skip")
 
 

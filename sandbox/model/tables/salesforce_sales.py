@@ -31,7 +31,7 @@ def _account(company: Company, rows: Indexes) -> Columns:
     place, status = a["place"][rows].astype(np.int64), a["status"][rows]
     brand, other = a["brand"][rows].astype(int), a["other_brand"][rows].astype(int)
     master = a["master"][rows]
-    firm = np.where(master >= 0, master, rows)
+    firm = company.firms(rows)
     both = join(choice(sf.BRAND_NAMES, brand), ";", choice(sf.BRAND_NAMES, other))
     brands = pc.if_else(pa.array(other >= 0), both, choice(sf.BRAND_NAMES, brand))
     employees = (np.exp(chance.uniform("employees", rows) * 8)).astype(np.int64) + 1
@@ -77,7 +77,7 @@ def _opportunity(company: Company, rows: Indexes) -> Columns:
     account, close, term = d["account"][rows].astype(np.int64), d["close"][rows], d["term"][rows].astype(int)
     open_, won = stage < WON, stage == WON
     unpriced = ~d["priced"][rows]
-    name = join(company_names(chance, account), " - ", choice(DEAL_TYPES, kind), " ", digits(close.astype("M8[Y]").astype(int) + 1970))
+    name = join(company_names(chance, company.firms(account)), " - ", choice(DEAL_TYPES, kind), " ", digits(close.astype("M8[Y]").astype(int) + 1970))
     quarter = (close.astype("M8[M]").astype(int) % 12) // 3 + 1
     year = close.astype("M8[Y]").astype(int) + 1970
     subscription = d["subscription"][rows].astype(np.int64)
@@ -111,7 +111,7 @@ def _line(company: Company, rows: Indexes) -> Columns:
     return sf.head(sf.LINE, x, rows) | {
         "OpportunityId": sf.ref(sf.OPPORTUNITY, deal), "Product2Id": sf.ref(sf.PRODUCT, product),
         "PricebookEntryId": sf.ref(sf.PRICEBOOK_ENTRY, product * 3 + d["currency"][deal]), "ProductCode": choice(SKUS, product),
-        "Name": join(company_names(company.chance, d["account"][deal].astype(np.int64)), " ", choice(PRODUCT_NAMES, product)),
+        "Name": join(company_names(company.chance, company.firms(d["account"][deal])), " ", choice(PRODUCT_NAMES, product)),
         "Quantity": number(x["quantity"][rows], 2), "UnitPrice": number(x["unit"][rows], 4), "ListPrice": number(PRODUCT_PRICE[product] * 12, 4),
         "Discount": number(x["discount"][rows], 0, x["discount"][rows] == 0), "Subtotal": money(x["subtotal"][rows]),
         "TotalPrice": money(x["total"][rows]), "ServiceDate": date(np.where(won, d["close"][deal] + days(1), NO_DATE)),
@@ -176,13 +176,13 @@ def _member(company: Company, rows: Indexes) -> Columns:
     lead, contact = m["lead"][rows].astype(np.int64), m["contact"][rows].astype(np.int64)
     is_lead = lead >= 0
     person = pc.if_else(pa.array(is_lead), sf.ref(sf.LEAD, lead), sf.ref(sf.CONTACT, contact))
-    firm = np.where(is_lead, x["company"][lead] if len(x) else 0, c["account"][contact] if len(c) else 0)
+    firm = np.where(is_lead, x["company"][lead] if len(x) else 0, company.firms(c["account"][contact]) if len(c) else 0)
     return sf.head(sf.MEMBER, m, rows) | {
         "CampaignId": sf.ref(sf.CAMPAIGN, m["campaign"][rows]), "LeadId": sf.ref(sf.LEAD, lead), "ContactId": sf.ref(sf.CONTACT, contact),
         "LeadOrContactId": person, "Type": choice(("Contact", "Lead"), is_lead.astype(int)), "Status": choice(MEMBER_STATUS, m["status"][rows]),
         "HasResponded": flag(m["status"][rows] >= RESPONDED), "FirstRespondedDate": date(m["responded"][rows]),
         "LeadSource": sometimes(company.chance, "member source", rows, 0.5, choice(v.LEAD_SOURCES, company.chance.pick("member source", rows, len(v.LEAD_SOURCES)))),
-        "CompanyOrAccount": company_names(company.chance, firm.astype(np.int64)),
+        "CompanyOrAccount": company_names(company.chance, firm),
     } | sf.audit(company, m, rows)  # fmt: skip
 
 

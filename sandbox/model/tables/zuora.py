@@ -44,7 +44,7 @@ def payment_numbers(rows: Indexes) -> pa.Array:
 
 def customer_names(company: Company, billing_accounts: Indexes) -> pa.Array:
     """The name of the Salesforce account behind a billing account."""
-    return company_names(company.chance, company.billing_accounts["account"][billing_accounts].astype(np.int64))
+    return company_names(company.chance, company.firms(company.billing_accounts["account"][billing_accounts]))
 
 
 def _audit(frame: Frame, rows: Indexes) -> Columns:
