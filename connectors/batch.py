@@ -17,7 +17,12 @@ PartFormat = Literal["csv", "jsonl", "parquet"]
 
 @dataclass(frozen=True)
 class FileRef:
-    """One object in a source bucket, as listed. `etag` is an opaque change token, not a checksum."""
+    """One object in a source bucket, as listed.
+
+    Attributes:
+        etag: opaque change token, not a checksum.
+        version_id: tells this delivery of the key from every other; None where the etag alone does.
+    """
 
     bucket: str
     key: str
@@ -28,8 +33,8 @@ class FileRef:
 
     @property
     def token(self) -> str:
-        """Tells this delivery of the key from every other. The etag alone would not: A, then B, then A again."""
-        return self.version_id or f"{self.etag} {self.last_modified:%Y-%m-%dT%H:%M:%SZ}"
+        """What the ledger keeps of the delivery, to know it again."""
+        return self.version_id or self.etag
 
 
 @dataclass(frozen=True)

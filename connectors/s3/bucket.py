@@ -115,8 +115,11 @@ class Bucket:
             raise TruncatedBody(f"{file.key}: {received} bytes came, {file.size} were listed", key=file.key)
 
     def _ref(self, meta: ObjectMeta) -> FileRef:
-        etag = meta["e_tag"] or ""
-        return FileRef(self.name, meta["path"], etag, meta["size"], meta["last_modified"].astimezone(UTC))
+        # A listing names no versions, so that the reference from `head` must not either: both mean one delivery. The
+        # etag alone would not tell A, then B, then A again apart.
+        etag, delivered = meta["e_tag"] or "", meta["last_modified"].astimezone(UTC)
+        version = f"{etag} {delivered:%Y-%m-%dT%H:%M:%SZ}"
+        return FileRef(self.name, meta["path"], etag, meta["size"], delivered, version)
 
 
 def _static(settings: S3Settings) -> S3CredentialProvider:
