@@ -26,7 +26,7 @@ _CATALOG = "/services/rest/record/v1/metadata-catalog"
 
 
 def create_app(
-    world: World, credentials: NetSuiteCredentials, faults: Faults | None = None, options: NetSuiteOptions | None = None
+    world: World, credentials: NetSuiteCredentials, faults: Faults, options: NetSuiteOptions | None = None
 ) -> Starlette:
     """The account's REST services. `app.state.account` is the NetSuiteAccount behind them."""
     app = Starlette(
@@ -38,7 +38,7 @@ def create_app(
             Route(_CATALOG + "/", _guarded(_metadata_catalog)),
             Route(_CATALOG + "/{record}", _guarded(_record_metadata)),
         ],
-        middleware=[Middleware(FaultInjector, faults=faults)] if faults else [],
+        middleware=[Middleware(FaultInjector, faults=faults)],
         exception_handlers={RestError: answer_error, GrantError: answer_error, 404: _no_such_path, 405: _wrong_method},
     )
     app.state.account = NetSuiteAccount(world, credentials, options or NetSuiteOptions())

@@ -17,7 +17,7 @@ from sandbox.netsuite.suiteql.session import Session
 MOST_IN_ITEMS = 1_000
 _NUMBER = re.compile(r"\d+(\.\d*)?|\.\d+")
 _COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
-_ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
+_ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
 
 
 class Expressions:
@@ -51,7 +51,7 @@ class Expressions:
                 return Value(self._session.local_now, Kind.DATETIME)
             case exp.Systimestamp():
                 return Value(self._session.local_now, Kind.ZONED)
-            case exp.Add() | exp.Sub() | exp.Mul():
+            case exp.Add() | exp.Sub() | exp.Mul() | exp.Div():
                 return self._arithmetic(node)
             case exp.DPipe():
                 return functions.call("CONCAT", [self.value(node.left), self.value(node.right)], self._session)
@@ -149,10 +149,13 @@ class Expressions:
         sign = _ARITHMETIC[type(node)]
         aggregate = left.aggregate or right.aggregate
         if left.kind.is_number and right.kind.is_number:
+            if sign == "/":
+                quotient = f"(CAST({left.sql} AS DOUBLE) / {right.sql})"
+                return Value(quotient, Kind.DECIMAL, aggregate=aggregate)
             return Value(f"({left.sql} {sign} {right.sql})", functions.common_kind([left, right]), aggregate=aggregate)
         if sign == "+" and right.kind.is_time:
             left, right = right, left
-        if left.kind.is_time and right.kind.is_number and sign != "*":
+        if left.kind.is_time and right.kind.is_number and sign in "+-":
             days = f"to_microseconds(CAST(round({right.sql} * 86400000000) AS BIGINT))"
             return Value(f"(CAST({left.sql} AS TIMESTAMP) {sign} {days})", Kind.DATETIME, aggregate=aggregate)
         if left.kind.is_time and right.kind.is_time and sign == "-":
