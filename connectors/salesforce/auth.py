@@ -36,6 +36,7 @@ class SalesforceAuth(Auth):
         missing = [settings.variable(name) for name in ("client_id", *flow) if not getattr(settings, name)]
         if missing:
             raise SettingMissing(f"Salesforce: {', '.join(missing)} not set", settings=missing)
+        self._form()
 
     async def fetch(self, client: httpx.AsyncClient) -> Token:
         """Log in. Raises CredentialsRefused, SourceUnavailable."""

@@ -18,7 +18,8 @@ from connectors.lake import Lake
 from connectors.salesforce.soql import literal, parse
 from connectors.window import Window
 
-KNOWN_FOR = timedelta(days=15)
+KNOWN_FOR = timedelta(days=14)
+"""How far back to ask: a day less than Salesforce knows, counted from the window and not from its present."""
 _SHORTEST = timedelta(minutes=2)
 _UNSUPPORTED = {"NOT_FOUND", "INVALID_TYPE", "INVALID_TYPE_FOR_OPERATION", "FUNCTIONALITY_NOT_ENABLED"}
 

@@ -100,7 +100,8 @@ class SalesforceSource(Source):
                 f"{self._data}/sobjects/{table.object}/updated/",
                 params={"start": literal(clock - _LOOKBACK), "end": literal(clock)},
             )
-            clock = min(clock, parse(answer.json()["latestDateCovered"]))
+            covered = answer.json().get("latestDateCovered")
+            clock = min(clock, parse(covered)) if covered else clock
         return clock.replace(microsecond=0) - self._lag
 
     async def drift(self, table: Table) -> SchemaDrift:
