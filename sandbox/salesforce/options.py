@@ -16,6 +16,7 @@ class SalesforceOptions:
         bulk_workers: jobs that are worked on at once.
         share_results: equal bulk queries share one set of result files as long as the business clock stands.
             Only for callers that change the model by `advance` alone.
+        gzip_ahead: compress result pages before a job is complete, not when they are first asked for.
         open_cursors: REST query cursors kept per user; the oldest goes first.
         latest_version: newest API version served.
     """
@@ -27,6 +28,7 @@ class SalesforceOptions:
     bulk_page_rows: int = 50_000
     bulk_workers: int = 2
     share_results: bool = False
+    gzip_ahead: bool = False
     open_cursors: int = 50
     unsupported_by_bulk: frozenset[str] = frozenset()
     """Objects that only REST can query."""

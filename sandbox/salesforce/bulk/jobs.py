@@ -130,7 +130,7 @@ class BulkJobs:
             self._armed.append(_Armed(re.compile(match, re.IGNORECASE), polls, fail))
 
     def create(self, body: Any, api_version: float) -> dict[str, Any]:
-        """Check a request, start its job and return the answer. Raises ApiError 400 for what the Bulk API does not take."""
+        """Check a request, start its job and return the answer. Raises ApiError 400 for what Bulk does not take."""
         if not isinstance(body, dict):
             raise ApiError(400, "JSON_PARSER_ERROR", "The HTTP entity body is required and must be a JSON object")
         operation, soql = body.get("operation"), body.get("query")
@@ -267,6 +267,8 @@ class BulkJobs:
             delimiter=delimiter,
             line_ending=job.line_ending,
         )
+        if self.options.gzip_ahead:
+            result.compress()
         if self.options.share_results:
             with self._lock:
                 self._shared[key] = result

@@ -7,6 +7,7 @@ import io
 import shutil
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,6 +87,11 @@ class ResultSet:
                 return page, row
             row -= page.rows
         return None
+
+    def compress(self) -> None:
+        """Make the gzip twins of all pages."""
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(Page.gzipped, self.pages))
 
     def remove(self) -> None:
         """Delete the files."""

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from simple_salesforce import Salesforce
 
-from sandbox.salesforce import SalesforceOptions
+from sandbox.salesforce import SalesforceCredentials, SalesforceOptions, SalesforceOrg
 from tests.sandbox.salesforce.conftest import VERSION, Served
 from tests.sandbox.salesforce.tiny_world import account_id
 
@@ -53,7 +53,8 @@ def records(answers: list[httpx.Response], **dialect: Any) -> list[dict[str, str
 
 def test_simple_salesforce_downloads_a_job(simple: Salesforce, tmp_path: Path) -> None:
     files = simple.bulk2.Account.download("SELECT Id, Name FROM Account", path=str(tmp_path), max_records=7)
-    rows = [row for one in files for row in csv.DictReader(Path(one["file"]).open(newline=""))]
+    texts = [Path(one["file"]).read_text(encoding="utf-8") for one in files]
+    rows = [row for text in texts for row in csv.DictReader(io.StringIO(text, newline=""))]
     assert sorted(row["Id"] for row in rows) == LIVE_IDS
     assert sum(one["number_of_records"] for one in files) == 36
     assert all(one["number_of_records"] <= 7 for one in files)
@@ -284,8 +285,6 @@ class TestSharedResults:
 
 
 def test_nothing_is_left_on_disk_when_the_server_stops(world: Any) -> None:
-    from sandbox.salesforce import SalesforceCredentials, SalesforceOrg
-
     org = SalesforceOrg(world, SalesforceCredentials())
     org.jobs.create({"operation": "query", "query": "SELECT Id FROM Account"}, 62.0)
     (job,) = org.jobs.all()

@@ -76,32 +76,32 @@ def test_order_limit_and_offset_are_obeyed() -> None:
         ("", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
         ("SELECT Id", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
         ("SELECT Id FROM Account WHERE", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
-        ("SELECT Id FROM Account WHERE Name = 'open", "MALFORMED_QUERY", "not closed"),
-        ("SELECT Id FROM Account WHERE Name = open", "MALFORMED_QUERY", "unexpected token: 'open'"),
-        ("SELECT Id FROM Account WHERE Name = 'a' AND Name = 'b' OR Name = 'c'", "MALFORMED_QUERY", "unexpected token: 'OR'"),
-        ("SELECT Id FROM Account WHERE Name = 'a' OR Name = 'b' AND Name = 'c'", "MALFORMED_QUERY", "unexpected token: 'AND'"),
+        ("… Name = 'open", "MALFORMED_QUERY", "not closed"),
+        ("… Name = open", "MALFORMED_QUERY", "unexpected token: 'open'"),
+        ("… Name = 'a' AND Name = 'b' OR Name = 'c'", "MALFORMED_QUERY", "unexpected token: 'OR'"),
+        ("… Name = 'a' OR Name = 'b' AND Name = 'c'", "MALFORMED_QUERY", "unexpected token: 'AND'"),
         ("SELECT Id FROM Account; DROP TABLE x", "MALFORMED_QUERY", "';'"),
         ("SELECT Id FROM Account LIMIT x", "MALFORMED_QUERY", "unexpected token: 'x'"),
         ("SELECT * FROM Account", "MALFORMED_QUERY", "'*'"),
         ("SELECT Id, Id FROM Account", "MALFORMED_QUERY", "duplicate field selected: Id"),
         ("SELECT Id, COUNT(Name) FROM Account", "MALFORMED_QUERY", "must be grouped or aggregated"),
-        ("SELECT Id FROM Account WHERE Type < null", "MALFORMED_QUERY", "unexpected token: 'null'"),
+        ("… Type < null", "MALFORMED_QUERY", "unexpected token: 'null'"),
         ("SELECT Id FROM Nothing__c", "INVALID_TYPE", "sObject type 'Nothing__c' is not supported"),
         ("SELECT _deleted_at FROM Account", "INVALID_FIELD", "No such column '_deleted_at' on entity 'Account'"),
-        ("SELECT Id FROM Account WHERE Foo__c = 1", "INVALID_FIELD", "No such column 'Foo__c' on entity 'Account'"),
+        ("… Foo__c = 1", "INVALID_FIELD", "No such column 'Foo__c' on entity 'Account'"),
         ("SELECT Owner.Name FROM Account", "INVALID_FIELD", "Didn't understand relationship 'Owner'"),
-        ("SELECT Id FROM Account WHERE SystemModstamp > '2026-01-01T00:00:00Z'", "INVALID_FIELD", "should not be enclosed in quotes"),
-        ("SELECT Id FROM Account WHERE SystemModstamp > 2026-01-01", "INVALID_FIELD", "must be of type dateTime"),
-        ("SELECT Id FROM Account WHERE Customer_Since__c > 2026-01-01T00:00:00Z", "INVALID_FIELD", "must be of type date"),
-        ("SELECT Id FROM Account WHERE Name = 5", "INVALID_FIELD", "must be of type string and should be enclosed in quotes"),
-        ("SELECT Id FROM Account WHERE Description = 'x'", "INVALID_FIELD", "can not be filtered in a query call"),
-        ("SELECT Id FROM Account WHERE Id = 'abc'", "INVALID_QUERY_FILTER_OPERATOR", "invalid ID field: abc"),
-        ("SELECT Id FROM Account WHERE NumberOfEmployees INCLUDES (1)", "INVALID_QUERY_FILTER_OPERATOR", "int field"),
+        ("… SystemModstamp > '2026-01-01T00:00:00Z'", "INVALID_FIELD", "should not be enclosed in quotes"),
+        ("… SystemModstamp > 2026-01-01", "INVALID_FIELD", "must be of type dateTime"),
+        ("… Customer_Since__c > 2026-01-01T00:00:00Z", "INVALID_FIELD", "must be of type date"),
+        ("… Name = 5", "INVALID_FIELD", "must be of type string and should be enclosed in quotes"),
+        ("… Description = 'x'", "INVALID_FIELD", "can not be filtered in a query call"),
+        ("… Id = 'abc'", "INVALID_QUERY_FILTER_OPERATOR", "invalid ID field: abc"),
+        ("… NumberOfEmployees INCLUDES (1)", "INVALID_QUERY_FILTER_OPERATOR", "int field"),
     ],
 )  # fmt: skip
 def test_errors_are_worded_as_salesforce_words_them(soql: str, code: str, text: str) -> None:
     with pytest.raises(ApiError) as caught:
-        plan(soql, Schema(WORLD), include_deleted=False)
+        plan(soql.replace("…", "SELECT Id FROM Account WHERE"), Schema(WORLD), include_deleted=False)
     assert caught.value.code == code
     assert text in caught.value.message
 
