@@ -4,7 +4,8 @@
     ├── RetryableError            wait and run again; the program already retried
     │   ├── SourceUnavailable       no answer, 5xx, connection lost
     │   ├── RateLimited             429 and its relatives
-    │   └── TruncatedBody           a body that ended early
+    │   ├── TruncatedBody           a body that ended early
+    │   └── WarehouseBusy           another process holds the warehouse file
     ├── ConfigurationError        fix a setting, a permission or a file, then run again
     │   ├── CredentialsRefused      wrong secret, unknown client, revoked certificate
     │   ├── PermissionMissing       the login works, the object or field is hidden from it
@@ -72,6 +73,10 @@ class RateLimited(RetryableError):
 
 class TruncatedBody(RetryableError):
     """A body ended before its announced or counted end."""
+
+
+class WarehouseBusy(RetryableError):
+    """Another process holds the warehouse file."""
 
 
 class ConfigurationError(MgdwError):

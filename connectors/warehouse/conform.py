@@ -1,0 +1,187 @@
+"""From raw text to the typed rows of one batch: a SQL relation made from the contract.
+
+The relation has the contract's columns, `_deleted`, `_deleted_at` and, for file tables, `_file`; and for the merge
+`_version` (what decides which of two rows is newer), `_sparse` (a tombstone of which only key and cursor count) and
+`_misfit`: 0 for a row that fits, else the number of the first rule it breaks. DuckDB reads it for both warehouses:
+it feeds a DuckDB load directly and is written as Parquet once for a BigQuery load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from connectors.batch import Manifest
+from connectors.contract import Column, DataType, Table
+from connectors.lake import Lake
+from connectors.warehouse.casting import EXPECTED, exact
+from connectors.warehouse.ddl import has_files
+from connectors.warehouse.readers import StoredPart, deletes_relation, has_tombstone_field, raw_relation
+from connectors.warehouse.sql import either, name, names, stamp, text
+
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+"""The version of a row without one."""
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """One way in which a row can break the contract."""
+
+    condition: str
+    """SQL over the typed relation, true when broken."""
+    column: str | None
+    raw: str
+    """SQL of the raw text to show."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Conform:
+    """The typed relation of the rows parts of one batch, as SQL."""
+
+    table: Table
+    typed: str
+    """Raw and typed columns side by side."""
+    misfits: tuple[Misfit, ...]
+    tombstone_misfits: tuple[Misfit, ...]
+    deleted: str
+    sparse: str
+    version: str
+    parts: Mapping[str, str]
+    """Part name by path."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the STG table that come from the batch."""
+        own = [c.name for c in self.table.columns] + ["_deleted", "_deleted_at"]
+        return (*own, "_file") if has_files(self.table) else tuple(own)
+
+    @property
+    def misfit(self) -> str:
+        """0, or the number of the first rule that the row breaks."""
+        usual = _first(self.misfits, 1)
+        if self.sparse == "FALSE":
+            return usual
+        return f"CASE WHEN {self.sparse} THEN {_first(self.tombstone_misfits, 1 + len(self.misfits))} ELSE {usual} END"
+
+    def select(self, *, marked: bool) -> str:
+        """SELECT of `columns`. With `marked` a row that breaks the contract has `_deleted` NULL and nothing else is
+        added: one pass straight into a table. Without it `_version`, `_sparse` and `_misfit` follow."""
+        flags = f"{self.deleted} AS _deleted"
+        if marked:
+            flags = f"CASE WHEN {self._broken()} THEN NULL ELSE {self.deleted} END AS _deleted"
+        cursor = name(self.table.cursor) if self.table.cursor else "NULL::TIMESTAMP"
+        at = self.version if has_files(self.table) else cursor
+        chosen = [names(c.name for c in self.table.columns), flags, f"CASE WHEN {self.deleted} THEN {at} END AS _deleted_at"]
+        if has_files(self.table):
+            chosen.append("_file")
+        if not marked:
+            chosen += [f"{self.version} AS _version", f"{self.sparse} AS _sparse", f"{self.misfit} AS _misfit"]
+        return f"SELECT {', '.join(chosen)} FROM ({self.typed})"
+
+    def quarantine(self) -> str:
+        """SELECT of the rows that do not fit: part, reason, column_name, raw_text, row_json."""
+        rules = [*self.misfits, *self.tombstone_misfits]
+        fields = ", ".join(f"{text(c.field)}: raw_{i}" for i, c in enumerate(self.table.columns))
+        raws = " ".join(f"WHEN {i} THEN {rule.raw}" for i, rule in enumerate(rules, 1))
+        parts = ", ".join(f"{text(path)}: {text(part)}" for path, part in self.parts.items())
+        return (
+            f"SELECT MAP {{{parts}}}[raw_path] AS part, [{', '.join(text(r.reason) for r in rules)}][_misfit] AS reason, "
+            f"[{', '.join(text(r.column) for r in rules)}][_misfit] AS column_name, "
+            f"CASE _misfit {raws} END AS raw_text, CAST(to_json({{{fields}}}) AS VARCHAR) AS row_json "
+            f"FROM (SELECT *, {self.misfit} AS _misfit FROM ({self.typed})) WHERE _misfit > 0"
+        )
+
+    def _broken(self) -> str:
+        usual = either(m.condition for m in self.misfits)
+        if self.sparse == "FALSE":
+            return usual
+        return f"CASE WHEN {self.sparse} THEN {either(m.condition for m in self.tombstone_misfits)} ELSE {usual} END"
+
+
+def conform(table: Table, manifest: Manifest, lake: Lake) -> Conform:
+    """The typed relation of a batch. Raises UnreadableFile when a part lacks a key column or the cursor."""
+    parts = [StoredPart(p, lake.uri(manifest, p)) for p in manifest.parts if p.kind == "rows"]
+    tombstones = has_tombstone_field(parts)
+    raw = raw_relation(table, parts, manifest.null_text)
+    casts = [f"{exact(f'raw_{i}', c.type)} AS {name(c.name)}" for i, c in enumerate(table.columns)]
+    if tombstones:
+        casts.append(f"{exact('raw_deleted', DataType.BOOL)} AS _tombstone")
+    if has_files(table):
+        casts += _file_columns(manifest, parts)
+    sparse = "coalesce(_tombstone, FALSE)" if tombstones else "FALSE"
+    flag = f"coalesce({name(table.deleted_flag)}, FALSE)" if table.deleted_flag else "FALSE"
+    identity = [i for i, c in enumerate(table.columns) if c.name in (*table.primary_key, table.cursor)]
+    return Conform(
+        table=table,
+        typed=f"SELECT *, {', '.join(casts)} FROM ({raw})",
+        misfits=tuple(_misfits(table, range(len(table.columns)), tombstones=tombstones, rules=True)),
+        tombstone_misfits=tuple(_misfits(table, identity, tombstones=False, rules=False)) if tombstones else (),
+        deleted=f"({sparse} OR {flag})",
+        sparse=sparse,
+        version=_version(table),
+        parts={p.uri: p.part.source_file or p.part.name for p in parts},
+    )
+
+
+def conform_deletes(table: Table, manifest: Manifest, lake: Lake) -> str | None:
+    """SELECT of the key columns and `_at` (UTC) from the deletes parts, with `_fits`; None when there are none."""
+    parts = [StoredPart(p, lake.uri(manifest, p)) for p in manifest.parts if p.kind == "deletes"]
+    if not parts:
+        return None
+    raw = deletes_relation(table, parts, manifest.null_text)
+    keys = [f"{exact(f'raw_{i}', table.column(k).type)} AS {name(k)}" for i, k in enumerate(table.primary_key)]
+    at = exact("raw_at", DataType.TIMESTAMP)
+    fits = " AND ".join(f"{name(k)} IS NOT NULL" for k in table.primary_key)
+    return (
+        f"SELECT {names(table.primary_key)}, coalesce(_time, {stamp(manifest.window.hi)}) AS _at, "
+        f"{fits} AND (raw_at IS NULL OR _time IS NOT NULL) AS _fits "
+        f"FROM (SELECT {', '.join(keys)}, raw_at, {at} AS _time FROM ({raw}))"
+    )
+
+
+def _version(table: Table) -> str:
+    if has_files(table):
+        return "_delivered"
+    return f"coalesce({name(table.cursor)}, {stamp(BEGINNING)})" if table.cursor else stamp(BEGINNING)
+
+
+def _file_columns(manifest: Manifest, parts: Sequence[StoredPart]) -> list[str]:
+    delivered = {f.key: f.last_modified for f in manifest.files}
+    keys = ", ".join(f"{text(p.uri)}: {text(p.part.source_file or p.part.name)}" for p in parts)
+    stamps = ", ".join(
+        f"{text(p.uri)}: {stamp(delivered.get(p.part.source_file or '', manifest.extracted_at))}" for p in parts
+    )
+    if not parts:
+        return ["NULL::VARCHAR AS _file", "NULL::TIMESTAMP AS _delivered"]
+    return [f"MAP {{{keys}}}[raw_path] AS _file", f"MAP {{{stamps}}}[raw_path] AS _delivered"]
+
+
+def _misfits(table: Table, positions: Sequence[int] | range, *, tombstones: bool, rules: bool) -> list[Misfit]:
+    found: list[Misfit] = []
+    for i in positions:
+        column = table.columns[i]
+        if column.type is not DataType.STRING:
+            condition = f"(raw_{i} IS NOT NULL AND {name(column.name)} IS NULL)"
+            found.append(Misfit(condition, column.name, f"raw_{i}", f"{column.type}: not {EXPECTED[column.type]}"))
+        if _required(table, column):
+            found.append(Misfit(f"{name(column.name)} IS NULL", column.name, f"raw_{i}", "required, but empty"))
+    if tombstones:
+        found.append(
+            Misfit("(raw_deleted IS NOT NULL AND _tombstone IS NULL)", None, "raw_deleted", "deletion flag: not true or false")
+        )
+    if rules:
+        for rule in table.quality:
+            found.append(Misfit(f"NOT coalesce(({rule.expression}), TRUE)", None, text(rule.expression), f"rule {rule.name}"))
+    return found
+
+
+def _required(table: Table, column: Column) -> bool:
+    return column.required or column.name in table.primary_key
+
+
+def _first(misfits: Sequence[Misfit], start: int) -> str:
+    if not misfits:
+        return "0"
+    return "CASE " + " ".join(f"WHEN {m.condition} THEN {i}" for i, m in enumerate(misfits, start)) + " ELSE 0 END"

@@ -1,0 +1,238 @@
+"""The warehouse as one DuckDB file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import duckdb
+from tenacity import Retrying, retry_if_exception, retry_if_exception_type, stop_after_attempt, stop_after_delay
+from tenacity import wait_fixed, wait_random_exponential
+
+from connectors.batch import Manifest
+from connectors.contract import Contract, Table
+from connectors.errors import InternalError
+from connectors.lake import Lake
+from connectors.source import TableState
+from connectors.warehouse import LoadResult, ledger
+from connectors.warehouse.casting import DUCKDB_TYPES
+from connectors.warehouse.ddl import SCHEMA, WarehouseColumn, WarehouseTable, changes, desired
+from connectors.warehouse.duckdb_errors import busy, explained, is_locked
+from connectors.warehouse.duckdb_load import Load
+from connectors.warehouse.sql import name, text
+from connectors.window import Window
+
+ResultT = TypeVar("ResultT")
+
+_SETTINGS = ("SET TimeZone = 'UTC'", "SET preserve_insertion_order = false")
+_one_at_a_time: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+"""Two batches of one table cannot be merged at once, also not by two warehouses of this process."""
+
+
+class DuckDBWarehouse:
+    """STG, ODS and EDW in one file. The file is free for another process (dbt) when the context ends.
+
+    Args:
+        path: the database file; it is made if it does not exist.
+        memory_limit: what the engine may keep in memory, as DuckDB writes it (`400MB`); the rest spills to disk.
+        threads: threads of the engine; None for one per core.
+        lock_wait: seconds to wait while another process holds the file.
+        loads_at_once: tables loaded side by side.
+        on_statement: called with each statement of a load before it runs; what it raises rolls the load back.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        memory_limit: str = "400MB",
+        threads: int | None = None,
+        lock_wait: float = 60.0,
+        loads_at_once: int = 2,
+        on_statement: Callable[[str], None] | None = None,
+    ) -> None:
+        self.path = Path(path).absolute()
+        self._memory_limit = memory_limit
+        self._threads = threads
+        self._lock_wait = lock_wait
+        self._loads_at_once = loads_at_once
+        self._on_statement = on_statement
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the file. Raises WarehouseBusy, StorageFull, ConfigurationError."""
+        self._pool = ThreadPoolExecutor(self._loads_at_once, thread_name_prefix="warehouse")
+        try:
+            self._connection = await asyncio.get_running_loop().run_in_executor(self._pool, self._open)
+        except BaseException:
+            self._pool.shutdown(wait=False)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._pool is not None
+        await asyncio.to_thread(self._pool.shutdown)
+        if self._connection is not None:
+            await asyncio.to_thread(self._connection.close)
+        self._connection = self._pool = None
+
+    async def ensure(self, contract: Contract) -> list[str]:
+        """Create what is missing; see `Warehouse.ensure`. Raises TypeChanged."""
+        return await self._in_thread(lambda cursor: self._ensure(cursor, contract))
+
+    async def state(self, table: Table) -> TableState:
+        """What the ledger holds for the table."""
+
+        def read(cursor: duckdb.DuckDBPyConnection) -> TableState:
+            windows = [Window(_utc(lo), _known(_utc(hi))) for lo, hi in _rows(cursor, ledger.select_windows(table))]
+            files = frozenset((b, k, v) for b, k, v in _rows(cursor, ledger.select_files(table)))
+            return TableState(tuple(windows), files)
+
+        return await self._in_thread(read)
+
+    async def load(self, table: Table, manifest: Manifest, lake: Lake, *, run_id: str) -> LoadResult:
+        """Load one batch in one transaction; see `Warehouse.load`."""
+
+        def run(cursor: duckdb.DuckDBPyConnection) -> LoadResult:
+            def statement(sql: str) -> list[tuple[Any, ...]]:
+                if self._on_statement:
+                    self._on_statement(sql)
+                return _rows(cursor, sql)
+
+            with _one_at_a_time[str(self.path), table.name]:
+                return Load(table, manifest, lake, run_id, statement).execute()
+
+        return await self._in_thread(run)
+
+    async def rows(self, sql: str) -> list[dict[str, Any]]:
+        """The result of a small read-only query."""
+
+        def read(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+            found = cursor.execute(sql)
+            columns = [d[0] for d in found.description or ()]
+            return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+        return await self._in_thread(read)
+
+    async def export_parquet(self, relation: str, path: Path) -> int:
+        """Write `schema.table` to one Parquet file, which appears whole; returns its rows."""
+        source = ".".join(name(part) for part in relation.split("."))
+        hidden = path.with_name(f".{path.name}.partial")
+
+        def write(cursor: duckdb.DuckDBPyConnection) -> int:
+            with explained(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    copy = f"COPY (SELECT * FROM {source}) TO {text(str(hidden))} (FORMAT parquet, COMPRESSION zstd)"
+                    count = _rows(cursor, copy)[0][0]
+                    hidden.rename(path)
+                finally:
+                    hidden.unlink(missing_ok=True)
+            return count
+
+        return await self._in_thread(write)
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        with explained(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            patience = Retrying(
+                stop=stop_after_delay(self._lock_wait), wait=wait_fixed(0.2), retry=retry_if_exception(is_locked),
+                reraise=True,
+            )  # fmt: skip
+            try:
+                connection = patience(duckdb.connect, str(self.path))
+            except duckdb.Error as error:
+                if is_locked(error):
+                    raise busy(self.path, error, self._lock_wait) from error
+                raise
+            connection.execute(f"SET memory_limit = {text(self._memory_limit)}")
+            connection.execute(f"SET threads = {self._threads or len(os.sched_getaffinity(0))}")
+        return connection
+
+    async def _in_thread(self, work: Callable[[duckdb.DuckDBPyConnection], ResultT]) -> ResultT:
+        """Run on a cursor of its own. A conflict with another transaction is tried again; a cancelled caller
+        interrupts the engine and waits until the transaction is rolled back, so that the file can be closed."""
+        if self._connection is None or self._pool is None:
+            raise InternalError("the warehouse is not open: use it as `async with`")
+        cursor = self._connection.cursor()
+
+        def run() -> ResultT:
+            with explained(self.path):
+                for setting in _SETTINGS:
+                    cursor.execute(setting)
+                return Retrying(
+                    stop=stop_after_attempt(8), wait=wait_random_exponential(multiplier=0.02, max=1),
+                    retry=retry_if_exception_type(duckdb.TransactionException), reraise=True,
+                )(work, cursor)  # fmt: skip
+
+        future = asyncio.get_running_loop().run_in_executor(self._pool, run)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            while not future.done():
+                cursor.interrupt()
+                await asyncio.wait([future], timeout=0.1)
+            with contextlib.suppress(Exception):  # the caller asked to stop: how the work ended is of no interest
+                future.result()
+            raise
+        finally:
+            cursor.close()
+
+    def _ensure(self, cursor: duckdb.DuckDBPyConnection, contract: Contract) -> list[str]:
+        wanted = [*ledger.ledger_tables(DUCKDB_TYPES), *(desired(t, DUCKDB_TYPES) for t in contract.tables)]
+        with _one_at_a_time[str(self.path), ""]:
+            existing = _existing(cursor)
+            statements = [] if existing is not None else [f"CREATE SCHEMA {name(SCHEMA)}"]
+            for table in wanted:
+                statements += changes(table, (existing or {}).get(table.name))
+            cursor.begin()
+            try:
+                for statement in statements:
+                    cursor.execute(statement)
+                cursor.commit()
+            except BaseException:
+                cursor.rollback()
+                raise
+        return statements
+
+
+def _existing(cursor: duckdb.DuckDBPyConnection) -> dict[str, WarehouseTable] | None:
+    """The tables of STG; None when there is no such schema."""
+    ours = f"database_name = current_database() AND schema_name = {text(SCHEMA)}"
+    if not _rows(cursor, f"SELECT 1 FROM duckdb_schemas() WHERE {ours}"):
+        return None
+    columns: defaultdict[str, list[WarehouseColumn]] = defaultdict(list)
+    for table, column, type, comment in _rows(
+        cursor, f"SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE {ours}"
+    ):
+        columns[table].append(WarehouseColumn(column, type, comment))
+    tables = _rows(cursor, f"SELECT table_name, comment FROM duckdb_tables() WHERE {ours}")
+    return {table: WarehouseTable(table, comment, tuple(columns[table])) for table, comment in tables}
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    return cursor.execute(sql).fetchall()
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    return value.replace(tzinfo=UTC) if value else None
+
+
+def _known(value: datetime | None) -> datetime:
+    assert value is not None
+    return value
+
+
+__all__ = ["DuckDBWarehouse"]

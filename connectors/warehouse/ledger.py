@@ -1,0 +1,138 @@
+"""What was loaded: the only state there is. Written in the transaction that loads the rows, read when work is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from connectors.batch import Manifest
+from connectors.contract import DataType, Table
+from connectors.warehouse import LoadResult
+from connectors.warehouse.ddl import WarehouseColumn, WarehouseTable, qualified
+from connectors.warehouse.sql import names, number, stamp, text
+
+LEDGER = qualified("_ledger")
+FILES = qualified("_ledger_files")
+QUARANTINE = qualified("_quarantine")
+
+_S, _I, _T, _N = DataType.STRING, DataType.INT64, DataType.TIMESTAMP, DataType.NUMERIC
+
+_TABLES: dict[str, tuple[str, dict[str, tuple[DataType, str]]]] = {
+    "_ledger": (
+        "One row per batch loaded; what to load next is read from here and nowhere else.",
+        {
+            "batch_id": (_S, "Digest of source, table and window or files."),
+            "source": (_S, "Source system."),
+            "table_name": (_S, "STG table."),
+            "window_lo": (_T, "Start of the window (UTC); NULL for everything from the beginning."),
+            "window_hi": (_T, "End of the window (UTC), exclusive."),
+            "rows_read": (_I, "Rows parsed."),
+            "inserted": (_I, "Keys the table did not have."),
+            "updated": (_I, "Keys whose content changed, or that came back."),
+            "deleted": (_I, "Keys that became tombstones."),
+            "unchanged": (_I, "Keys whose stored version equals the batch's."),
+            "stale": (_I, "Rows older than what the table or the batch already has."),
+            "quarantined": (_I, "Rows that did not fit the contract."),
+            "source_rows": (_I, "The source's own count; NULL where it gives none."),
+            "bytes": (_I, "Stored size of all parts."),
+            "prefix": (_S, "Where the batch lies in the lake."),
+            "run_id": (_S, "Flow run that loaded it."),
+            "loaded_at": (_T, "When (UTC)."),
+            "seconds": (_N, "How long the load took."),
+        },
+    ),
+    "_ledger_files": (
+        "One row per source file loaded.",
+        {
+            "bucket": (_S, "Bucket."),
+            "key": (_S, "Object key."),
+            "version": (_S, "Version id, or the change token where the bucket keeps no versions."),
+            "size": (_I, "Bytes at the source."),
+            "last_modified": (_T, "When it was delivered (UTC): the newest delivery of a key wins."),
+            "rows": (_I, "Rows it brought."),
+            "batch_id": (_S, "Batch that loaded it."),
+        },
+    ),
+    "_quarantine": (
+        "Rows that did not fit the contract, as text.",
+        {
+            "batch_id": (_S, "Batch they came in."),
+            "table_name": (_S, "STG table they were meant for."),
+            "part": (_S, "File or part they lie in."),
+            "reason": (_S, "First rule the row breaks."),
+            "column_name": (_S, "Column concerned."),
+            "raw_text": (_S, "Its text as received."),
+            "row_json": (_S, "The contract's fields of the row, as received."),
+            "quarantined_at": (_T, "When (UTC)."),
+        },
+    ),
+}
+
+
+def ledger_tables(types: Mapping[DataType, str]) -> list[WarehouseTable]:
+    """The ledger's own tables, in a warehouse with these type names."""
+    return [
+        WarehouseTable(table, about, tuple(WarehouseColumn(n, types[t], c) for n, (t, c) in columns.items()))
+        for table, (about, columns) in _TABLES.items()
+    ]
+
+
+def select_batch(batch_id: str) -> str:
+    """Whether the batch was loaded."""
+    return f"SELECT count(*) FROM {LEDGER} WHERE batch_id = {text(batch_id)}"
+
+
+def select_windows(table: Table) -> str:
+    """window_lo, window_hi of every batch of the table."""
+    where = f"table_name = {text(table.name)} AND source = {text(table.source)}"
+    return f"SELECT window_lo, window_hi FROM {LEDGER} WHERE {where} ORDER BY window_hi, window_lo"
+
+
+def select_files(table: Table) -> str:
+    """bucket, key, version of every file of the table."""
+    return (
+        f"SELECT f.bucket, f.key, f.version FROM {FILES} f JOIN {LEDGER} b ON b.batch_id = f.batch_id "
+        f"WHERE b.table_name = {text(table.name)}"
+    )
+
+
+def select_deliveries(table: Table) -> str:
+    """key and the newest delivery loaded of each file of the table."""
+    return (
+        f"SELECT f.key, max(f.last_modified) AS delivered FROM {FILES} f JOIN {LEDGER} b ON b.batch_id = f.batch_id "
+        f"WHERE b.table_name = {text(table.name)} GROUP BY f.key"
+    )
+
+
+def insert_batch(manifest: Manifest, result: LoadResult, *, run_id: str, loaded_at: datetime) -> str:
+    """The ledger row of a load."""
+    values = [
+        text(manifest.batch_id), text(manifest.source), text(manifest.table),
+        stamp(manifest.window.lo), stamp(manifest.window.hi),
+        *(number(n) for n in (
+            result.read, result.inserted, result.updated, result.deleted, result.unchanged, result.stale,
+            result.quarantined, manifest.source_rows, result.bytes,
+        )),
+        text(manifest.prefix), text(run_id), stamp(loaded_at), number(round(result.seconds, 3)),
+    ]  # fmt: skip
+    return f"INSERT INTO {LEDGER} ({names(_TABLES['_ledger'][1])}) VALUES ({', '.join(values)})"
+
+
+def insert_files(manifest: Manifest) -> str:
+    """The rows of the files in a batch."""
+    rows = {p.source_file: p.rows for p in manifest.parts if p.kind == "rows"}
+    values = ", ".join(
+        f"({text(f.bucket)}, {text(f.key)}, {text(f.version_id or f.etag)}, {f.size}, {stamp(f.last_modified)}, "
+        f"{number(rows.get(f.key))}, {text(manifest.batch_id)})"
+        for f in manifest.files
+    )
+    return f"INSERT INTO {FILES} ({names(_TABLES['_ledger_files'][1])}) VALUES {values}"
+
+
+def insert_quarantine(select: str, manifest: Manifest, *, loaded_at: datetime) -> str:
+    """Put the rows of `Conform.quarantine()` aside."""
+    return (
+        f"INSERT INTO {QUARANTINE} ({names(_TABLES['_quarantine'][1])}) "
+        f"SELECT {text(manifest.batch_id)}, {text(manifest.table)}, part, reason, column_name, raw_text, row_json, "
+        f"{stamp(loaded_at)} FROM ({select})"
+    )

@@ -1,0 +1,219 @@
+"""Upsert SQL: what happens to each row of a batch, and the statements that make it so.
+
+A staged batch is compared with the table by key. The newer version wins; an equal version with equal content changes
+nothing, so that reading an overlap again is free of effect. The statements are DELETE ... USING and INSERT, without a
+primary-key index: measured, this stays flat as the table grows, where MERGE and ON CONFLICT do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from connectors.contract import Table
+from connectors.warehouse.ddl import has_files, qualified
+from connectors.warehouse.ledger import select_deliveries
+from connectors.warehouse.sql import match, name, names, stamp, text
+
+STAGE = "temp.batch_stage"
+PLAN = "temp.batch_plan"
+DELETES = "temp.batch_deletes"
+_BEGINNING = "TIMESTAMP '0001-01-01'"
+
+
+@dataclass(frozen=True)
+class Merge:
+    """The statements of one upsert.
+
+    Args:
+        columns: STG columns that come from the batch, `_deleted` and `_deleted_at` among them.
+        as_of: the end of the batch's window: what the source showed, it showed at least until then.
+    """
+
+    table: Table
+    columns: tuple[str, ...]
+    batch_id: str
+    loaded_at: datetime
+    as_of: datetime
+
+    @property
+    def target(self) -> str:
+        """The STG table."""
+        return qualified(self.table.name)
+
+    def stage(self, conformed: str) -> list[str]:
+        """Keep the conformed rows of the batch in a temporary table."""
+        content = f"hash({names([*self._content, '_deleted'])})"
+        return [f"CREATE OR REPLACE TEMP TABLE batch_stage AS SELECT *, {content} AS _content FROM ({conformed})"]
+
+    def count_stage(self) -> str:
+        """rows, misfits."""
+        return f"SELECT count(*), count(*) FILTER (_misfit > 0) FROM {STAGE}"
+
+    def keep_newest(self) -> str:
+        """Of rows with one key keep the newest; returns how many were dropped. A tombstone wins a tie."""
+        keys = names(self.table.primary_key)
+        order = "_version DESC, _deleted DESC, _file DESC, _content" if self._files else "_version DESC, _deleted DESC, _content"
+        repeated = f"SELECT {keys} FROM {STAGE} WHERE _misfit = 0 GROUP BY {keys} HAVING count(*) > 1"
+        return (
+            f"DELETE FROM {STAGE} WHERE rowid IN (SELECT row FROM (SELECT s.rowid AS row, row_number() OVER "
+            f"(PARTITION BY {names(self.table.primary_key, 's.')} ORDER BY {order}) AS place FROM {STAGE} s "
+            f"SEMI JOIN ({repeated}) r USING ({keys}) WHERE s._misfit = 0) WHERE place > 1)"
+        )
+
+    def meet(self) -> str:
+        """Find the stored version of each staged row: temporary table of row, stored version and tombstone."""
+        deliveries = f"LEFT JOIN ({select_deliveries(self.table)}) d ON d.key = t._file" if self._files else ""
+        stored_file = "t._file" if self._files else "NULL"
+        return (
+            f"CREATE OR REPLACE TEMP TABLE batch_plan AS SELECT s.rowid AS row, t._batch_id IS NOT NULL AS stored, "
+            f"{self._stored_version} AS version, t._deleted AS deleted, t._deleted_at AS deleted_at, "
+            f"{stored_file} AS file, FALSE AS same, NULL::VARCHAR AS verdict "
+            f"FROM {STAGE} s LEFT JOIN {self.target} t ON {match(self.table.primary_key, 's', 't')} {deliveries} "
+            f"WHERE s._misfit = 0"
+        )
+
+    def span_of_equals(self) -> str:
+        """count, least and greatest version of rows whose stored version is the same: what must be compared."""
+        return (
+            f"SELECT count(*), min(s._version), max(s._version) FROM {STAGE} s JOIN {PLAN} p ON p.row = s.rowid "
+            f"WHERE p.stored AND s._version = p.version"
+        )
+
+    def compare(self, least: datetime | None, greatest: datetime | None) -> str:
+        """Mark the rows whose stored content is the same, by a 64-bit hash of all columns.
+
+        Only rows of equal key and version are compared, so a chance collision hides a change once in 2^64 of them.
+        With a cursor, only the part of the table between the two versions is read.
+        """
+        span = ""
+        if self.table.cursor and least and greatest:
+            span = f"WHERE coalesce({name(self.table.cursor)}, {_BEGINNING}) BETWEEN {stamp(least)} AND {stamp(greatest)}"
+            if least.year > 1:
+                span = f"WHERE {name(self.table.cursor)} BETWEEN {stamp(least)} AND {stamp(greatest)}"
+        content = f"hash({names([*self._content, '_deleted'])}) AS content"
+        keys = names(self.table.primary_key)
+        return (
+            f"UPDATE {PLAN} AS p SET same = TRUE FROM {STAGE} s "
+            f"JOIN (SELECT {keys}, {content} FROM {self.target} {span}) t ON {match(self.table.primary_key, 's', 't')} "
+            f"WHERE s.rowid = p.row AND p.stored AND s._content = t.content"
+        )
+
+    def judge(self) -> str:
+        """Give each staged row its verdict."""
+        older = "s._version < p.version"
+        if self._files:
+            older += " OR (s._version = p.version AND s._file < p.file AND NOT p.deleted)"
+        else:
+            gone = f"(NOT s._deleted AND p.deleted AND s._version <= p.deleted_at AND {stamp(self.as_of)} <= p.deleted_at)"
+            older += f" OR ({gone} AND NOT (s._version = p.version AND p.same))"
+        return (
+            f"UPDATE {PLAN} AS k SET verdict = j.verdict FROM (SELECT p.row, CASE "
+            f"WHEN NOT p.stored AND s._deleted THEN 'deleted' WHEN NOT p.stored THEN 'inserted' "
+            f"WHEN {older} THEN 'stale' "
+            f"WHEN p.same THEN 'unchanged' "
+            f"WHEN s._sparse AND p.deleted AND s._version = p.version THEN 'unchanged' "
+            f"WHEN s._deleted AND NOT p.deleted THEN 'deleted' ELSE 'updated' END AS verdict "
+            f"FROM {PLAN} p JOIN {STAGE} s ON s.rowid = p.row) j WHERE j.row = k.row"
+        )
+
+    def count_plan(self) -> str:
+        """verdict, rows."""
+        return f"SELECT verdict, count(*) FROM {PLAN} GROUP BY verdict"
+
+    def apply(self) -> list[str]:
+        """Bring the table to what the plan says."""
+        chosen = f"SELECT s.*, p.stored FROM {STAGE} s JOIN {PLAN} p ON p.row = s.rowid WHERE p.verdict"
+        keys = match(self.table.primary_key, "t", "s")
+        statements = [
+            f"DELETE FROM {self.target} AS t USING ({chosen} IN ('updated', 'deleted')) s "
+            f"WHERE {keys} AND s.stored AND NOT s._sparse",
+            f"INSERT INTO {self.target} ({names(self.columns)}, _batch_id, _loaded_at) "
+            f"SELECT {names(self.columns, 's.')}, {self._mark} FROM ({chosen} IN ('inserted', 'updated', 'deleted')) s "
+            f"WHERE NOT (s._sparse AND s.stored)",
+        ]
+        moved = f", {name(self.table.cursor)} = s.{name(self.table.cursor)}" if self.table.cursor else ""
+        statements.insert(
+            0,
+            f"UPDATE {self.target} AS t SET {self._tombstone('s._deleted_at')}{moved} "
+            f"FROM ({chosen} IN ('updated', 'deleted')) s WHERE {keys} AND s.stored AND s._sparse",
+        )
+        return statements
+
+    def insert_all(self, marked: str) -> str:
+        """The fast way into an empty table: no staging, rows that do not fit have `_deleted` NULL."""
+        return (
+            f"INSERT INTO {self.target} ({names(self.columns)}, _batch_id, _loaded_at) "
+            f"SELECT {names(self.columns)}, {self._mark} FROM ({marked})"
+        )
+
+    def check_all(self) -> str:
+        """misfits, tombstones, rows that fit, distinct keys among them (a lower bound for composite keys)."""
+        keys = self.table.primary_key
+        key = name(keys[0]) if len(keys) == 1 else f"hash({names(keys)})"
+        return (
+            f"SELECT count(*) FILTER (_deleted IS NULL), count(*) FILTER (_deleted), count(*) FILTER (_deleted IS NOT NULL), "
+            f"count(DISTINCT {key}) FILTER (_deleted IS NOT NULL) FROM {self.target}"
+        )
+
+    def drop_misfits(self) -> str:
+        """Take the rows out again that `insert_all` marked."""
+        return f"DELETE FROM {self.target} WHERE _deleted IS NULL"
+
+    def bury_missing(self) -> str:
+        """Make tombstones of the keys that a snapshot does not have, except rows newer than the snapshot."""
+        keys = match(self.table.primary_key, "s", "t")
+        newer = f"AND (t.{name(self.table.cursor)} IS NULL OR t.{name(self.table.cursor)} < {stamp(self.as_of)})" if self.table.cursor else ""
+        return (
+            f"UPDATE {self.target} AS t SET {self._tombstone(stamp(self.as_of))} "
+            f"WHERE NOT t._deleted {newer} AND NOT EXISTS (SELECT 1 FROM {STAGE} s WHERE {keys})"
+        )
+
+    def bury_undelivered(self, deliveries: Mapping[str, datetime]) -> str:
+        """Make tombstones of the rows that an earlier delivery of a file had and this one has not.
+
+        `deliveries` is the time of delivery by file; a file of which a newer delivery is loaded is left alone.
+        """
+        values = ", ".join(f"({text(file)}, {stamp(at)})" for file, at in deliveries.items())
+        keys = match(self.table.primary_key, "s", "t")
+        return (
+            f"UPDATE {self.target} AS t SET {self._tombstone('f.at')} FROM (SELECT v.file, v.at FROM "
+            f"(VALUES {values}) v(file, at) LEFT JOIN ({select_deliveries(self.table)}) d ON d.key = v.file "
+            f"WHERE d.delivered IS NULL OR d.delivered <= v.at) f "
+            f"WHERE t._file = f.file AND NOT t._deleted "
+            f"AND NOT EXISTS (SELECT 1 FROM {STAGE} s WHERE s._file = t._file AND {keys})"
+        )
+
+    def bury_deleted(self) -> str:
+        """Make tombstones of the keys that the source reports deleted, unless the stored row is newer than that."""
+        keys = match(self.table.primary_key, "d", "t")
+        newer = f"AND (t.{name(self.table.cursor)} IS NULL OR t.{name(self.table.cursor)} <= d._at)" if self.table.cursor else ""
+        return (
+            f"UPDATE {self.target} AS t SET {self._tombstone('d._at')} FROM {DELETES} d "
+            f"WHERE {keys} AND NOT t._deleted {newer}"
+        )
+
+    @property
+    def _files(self) -> bool:
+        return has_files(self.table)
+
+    @property
+    def _content(self) -> Sequence[str]:
+        own = [c.name for c in self.table.columns]
+        return [*own, "_file"] if self._files else own
+
+    @property
+    def _stored_version(self) -> str:
+        if self._files:
+            return f"coalesce(d.delivered, {_BEGINNING})"
+        return f"coalesce(t.{name(self.table.cursor)}, {_BEGINNING})" if self.table.cursor else _BEGINNING
+
+    @property
+    def _mark(self) -> str:
+        return f"{text(self.batch_id)}, {stamp(self.loaded_at)}"
+
+    def _tombstone(self, at: str) -> str:
+        return (
+            f"_deleted = TRUE, _deleted_at = {at}, _batch_id = {text(self.batch_id)}, _loaded_at = {stamp(self.loaded_at)}"
+        )
