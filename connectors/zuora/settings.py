@@ -1,0 +1,37 @@
+"""Settings of the Zuora tenant."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from connectors.settings import SafeUrl, SystemSettings
+
+
+class ZuoraSettings(SystemSettings):
+    """One tenant and the OAuth client that reads it. Every field is an environment variable `MGDW_ZUORA_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="MGDW_ZUORA_")
+
+    base_url: SafeUrl = Field(
+        description="The tenant's data centre: https://rest.zuora.com, https://rest.na.zuora.com, …eu…, …ap…."
+    )
+    client_id: str = Field(default="secret://zuora-client-id", description="Id of the OAuth client.")
+    client_secret: SecretStr = Field(
+        default=SecretStr("secret://zuora-client-secret"), description="Secret of the OAuth client."
+    )
+    entity_id: str | None = Field(
+        default=None, description="Entity to read in a multi-entity tenant (header Zuora-Entity-Ids)."
+    )
+    lag_seconds: float = Field(
+        default=300, ge=0, le=86_400, description="How far windows stay behind Zuora's clock, for late commits."
+    )
+    overlap_seconds: float = Field(
+        default=1800, ge=0, le=86_400, description="How far a window reads back, for rows committed late."
+    )
+    downloads_at_once: int = Field(default=4, ge=1, le=20, description="Result files fetched side by side.")
+    first_poll_seconds: float = Field(default=0.2, gt=0, description="Wait after the first look at a job; it doubles.")
+    longest_poll_seconds: float = Field(default=15, gt=0, description="Longest wait between two looks at a job.")
+    job_deadline_seconds: float = Field(
+        default=10_800, gt=0, description="How long one job may take; Zuora ends a query after 3 hours itself."
+    )
