@@ -132,7 +132,7 @@ async def test_a_token_that_expires_in_mid_run_is_renewed(office: Office, lake: 
 async def test_both_forms_of_too_many_calls_are_waited_out(office: Office, lake: LocalLake, status: int) -> None:
     body = {
         "title": "Too many", "status": status,
-        "o:errorDetails": [{"detail": "Concurrent request limit exceeded.", "o:errorCode": "CONCURRENCY_LIMIT_EXCEEDED"}],
+        "o:errorDetails": [{"detail": "Concurrent request limit", "o:errorCode": "CONCURRENCY_LIMIT_EXCEEDED"}],
     }  # fmt: skip
     async with office.source() as source:
         office.faults.arm(QUERY, times=3, status=status, body=body)
