@@ -30,7 +30,13 @@ class Lake(Protocol):
     """Where raw data is kept. Names are relative to the lake's root."""
 
     def new_part(
-        self, prefix: str, name: str, *, kind: PartKind, format: PartFormat, source_file: str | None = None
+        self,
+        prefix: str,
+        name: str,
+        *,
+        kind: PartKind,
+        format: PartFormat,  # noqa: A002 - the word for it everywhere: Part.format, the contract's format
+        source_file: str | None = None,
     ) -> AbstractAsyncContextManager[PartWriter]:
         """Open a part for writing: `async with lake.new_part(...) as part: await part.write(...)`.
 

@@ -7,8 +7,9 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,8 +36,14 @@ class LocalLake:
 
     @asynccontextmanager
     async def new_part(
-        self, prefix: str, name: str, *, kind: PartKind, format: PartFormat, source_file: str | None = None
-    ) -> AsyncIterator[LocalPartWriter]:
+        self,
+        prefix: str,
+        name: str,
+        *,
+        kind: PartKind,
+        format: PartFormat,  # noqa: A002 - as in the interface
+        source_file: str | None = None,
+    ) -> AsyncGenerator[LocalPartWriter]:
         """Open a part for writing; see `Lake.new_part`. Raises StorageFull."""
         folder = self.root / prefix
         final = folder / _with_nonce(name)
@@ -44,7 +51,7 @@ class LocalLake:
         with _room_for(hidden):
             folder.mkdir(parents=True, exist_ok=True)
             file = hidden.open("xb", buffering=1 << 18)
-        writer = LocalPartWriter(file, hidden, final, kind, format, source_file)
+        writer = LocalPartWriter(file, hidden, final, Part(final.name, kind, format, (), None, 0, source_file))
         try:
             yield writer
             await writer.close()
@@ -110,15 +117,11 @@ class LocalLake:
 class LocalPartWriter:
     """Receives one part's bytes; see `PartWriter`."""
 
-    def __init__(
-        self, file: BinaryIO, hidden: Path, final: Path, kind: PartKind, format: PartFormat, source_file: str | None
-    ) -> None:
+    def __init__(self, file: BinaryIO, hidden: Path, final: Path, unfinished: Part) -> None:
         self._file = file
         self._hidden = hidden
         self._final = final
-        self._kind: PartKind = kind
-        self._format: PartFormat = format
-        self._source_file = source_file
+        self._unfinished = unfinished
         self._bytes = 0
         self._summary: tuple[tuple[str, ...], int | None] | None = None
         self._part: Part | None = None
@@ -146,9 +149,7 @@ class LocalPartWriter:
             return
         await asyncio.to_thread(self._publish)
         header, rows = self._summary
-        self._part = Part(
-            self._final.name, self._kind, self._format, tuple(header), rows, self._bytes, self._source_file
-        )
+        self._part = replace(self._unfinished, header=tuple(header), rows=rows, bytes=self._bytes)
 
     def _publish(self) -> None:
         with _room_for(self._final):
@@ -159,7 +160,7 @@ class LocalPartWriter:
 
 
 @contextlib.contextmanager
-def _room_for(path: Path) -> Iterator[None]:
+def _room_for(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:

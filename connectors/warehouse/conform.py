@@ -6,6 +6,7 @@ The relation has the contract's columns, `_deleted`, `_deleted_at` and, for file
 it feeds a DuckDB load directly and is written as Parquet once for a BigQuery load.
 """
 
+# ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -73,7 +74,8 @@ class Conform:
             flags = f"CASE WHEN {self._broken()} THEN NULL ELSE {self.deleted} END AS _deleted"
         cursor = name(self.table.cursor) if self.table.cursor else "NULL::TIMESTAMP"
         at = self.version if has_files(self.table) else cursor
-        chosen = [names(c.name for c in self.table.columns), flags, f"CASE WHEN {self.deleted} THEN {at} END AS _deleted_at"]
+        deleted_at = f"CASE WHEN {self.deleted} THEN {at} END AS _deleted_at"
+        chosen = [names(c.name for c in self.table.columns), flags, deleted_at]
         if has_files(self.table):
             chosen.append("_file")
         if not marked:
@@ -86,9 +88,11 @@ class Conform:
         fields = ", ".join(f"{text(c.field)}: raw_{i}" for i, c in enumerate(self.table.columns))
         raws = " ".join(f"WHEN {i} THEN {rule.raw}" for i, rule in enumerate(rules, 1))
         parts = ", ".join(f"{text(path)}: {text(part)}" for path, part in self.parts.items())
+        reasons = ", ".join(text(r.reason) for r in rules)
+        columns = ", ".join(text(r.column) for r in rules)
         return (
-            f"SELECT MAP {{{parts}}}[raw_path] AS part, [{', '.join(text(r.reason) for r in rules)}][_misfit] AS reason, "
-            f"[{', '.join(text(r.column) for r in rules)}][_misfit] AS column_name, "
+            f"SELECT MAP {{{parts}}}[raw_path] AS part, [{reasons}][_misfit] AS reason, "
+            f"[{columns}][_misfit] AS column_name, "
             f"CASE _misfit {raws} END AS raw_text, CAST(to_json({{{fields}}}) AS VARCHAR) AS row_json "
             f"FROM (SELECT *, {self.misfit} AS _misfit FROM ({self.typed})) WHERE _misfit > 0"
         )
@@ -168,12 +172,13 @@ def _misfits(table: Table, positions: Sequence[int] | range, *, tombstones: bool
         if _required(table, column):
             found.append(Misfit(f"{name(column.name)} IS NULL", column.name, f"raw_{i}", "required, but empty"))
     if tombstones:
-        found.append(
-            Misfit("(raw_deleted IS NOT NULL AND _tombstone IS NULL)", None, "raw_deleted", "deletion flag: not true or false")
-        )
+        unclear = "(raw_deleted IS NOT NULL AND _tombstone IS NULL)"
+        found.append(Misfit(unclear, None, "raw_deleted", "deletion flag: not true or false"))
     if rules:
-        for rule in table.quality:
-            found.append(Misfit(f"NOT coalesce(({rule.expression}), TRUE)", None, text(rule.expression), f"rule {rule.name}"))
+        found += [
+            Misfit(f"NOT coalesce(({rule.expression}), TRUE)", None, text(rule.expression), f"rule {rule.name}")
+            for rule in table.quality
+        ]
     return found
 
 

@@ -56,7 +56,7 @@ def qualified(table: str) -> str:
 def desired(table: Table, types: Mapping[DataType, str]) -> WarehouseTable:
     """The STG table that the contract asks for, in a warehouse with these type names."""
     columns = [WarehouseColumn(c.name, types[c.type], c.description or None) for c in table.columns]
-    columns += [WarehouseColumn(n, types[type], about) for n, (type, about) in bookkeeping(table).items()]
+    columns += [WarehouseColumn(n, types[of], about) for n, (of, about) in bookkeeping(table).items()]
     return WarehouseTable(table.name, table.description or None, tuple(columns))
 
 
@@ -69,8 +69,8 @@ def changes(wanted: WarehouseTable, existing: WarehouseTable | None) -> list[str
     target = qualified(wanted.name)
     if existing is None:
         body = ",\n  ".join(f"{name(c.name)} {c.type}" for c in wanted.columns)
-        existing = WarehouseTable(wanted.name, None, tuple(WarehouseColumn(c.name, c.type, None) for c in wanted.columns))
-        return [f"CREATE TABLE {target} (\n  {body}\n)", *_comments(wanted, existing)]
+        bare = tuple(WarehouseColumn(c.name, c.type, None) for c in wanted.columns)
+        return [f"CREATE TABLE {target} (\n  {body}\n)", *_comments(wanted, WarehouseTable(wanted.name, None, bare))]
     has = {c.name: c for c in existing.columns}
     differing = [c for c in wanted.columns if c.name in has and has[c.name].type != c.type]
     if differing:

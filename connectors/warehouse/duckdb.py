@@ -1,5 +1,6 @@
 """The warehouse as one DuckDB file."""
 
+# ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
 from __future__ import annotations
 
 import asyncio
@@ -15,8 +16,15 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import duckdb
-from tenacity import Retrying, retry_if_exception, retry_if_exception_type, stop_after_attempt, stop_after_delay
-from tenacity import wait_fixed, wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+    wait_random_exponential,
+)
 
 from connectors.batch import Manifest
 from connectors.contract import Contract, Table
@@ -214,10 +222,10 @@ def _existing(cursor: duckdb.DuckDBPyConnection) -> dict[str, WarehouseTable] | 
     if not _rows(cursor, f"SELECT 1 FROM duckdb_schemas() WHERE {ours}"):
         return None
     columns: defaultdict[str, list[WarehouseColumn]] = defaultdict(list)
-    for table, column, type, comment in _rows(
+    for table, column, of, comment in _rows(
         cursor, f"SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE {ours}"
     ):
-        columns[table].append(WarehouseColumn(column, type, comment))
+        columns[table].append(WarehouseColumn(column, of, comment))
     tables = _rows(cursor, f"SELECT table_name, comment FROM duckdb_tables() WHERE {ours}")
     return {table: WarehouseTable(table, comment, tuple(columns[table])) for table, comment in tables}
 

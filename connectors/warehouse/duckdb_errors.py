@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import duckdb
@@ -35,7 +35,7 @@ def busy(path: Path, error: duckdb.Error, waited: float) -> WarehouseBusy:
 
 
 @contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Generator[None]:
     """Turn what the engine says about room, access and memory into one clear error about `path`."""
     try:
         yield

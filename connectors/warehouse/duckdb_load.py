@@ -1,5 +1,6 @@
 """One batch into one DuckDB table, in one transaction."""
 
+# ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
 from __future__ import annotations
 
 import contextlib
@@ -100,7 +101,11 @@ class Load:
             self._quarantine(rows, merge)
             self.run(merge.drop_misfits())
         return replace(
-            result, read=read, inserted=fitting - tombstones, deleted=tombstones, quarantined=misfits,
+            result,
+            read=read,
+            inserted=fitting - tombstones,
+            deleted=tombstones,
+            quarantined=misfits,
         )
 
     def _upsert(self, result: LoadResult, rows: Conform, merge: Merge) -> LoadResult:
@@ -139,8 +144,8 @@ class Load:
             return 0
         columns = names(self.table.primary_key)
         self.run(
-            f"CREATE OR REPLACE TEMP TABLE batch_deletes AS SELECT {columns}, max(_at) AS _at, bool_and(_fits) AS _fits "
-            f"FROM ({keys}) GROUP BY {columns}"
+            f"CREATE OR REPLACE TEMP TABLE batch_deletes AS "
+            f"SELECT {columns}, max(_at) AS _at, bool_and(_fits) AS _fits FROM ({keys}) GROUP BY {columns}"
         )
         if self.run(f"SELECT 1 FROM {DELETES} WHERE NOT _fits LIMIT 1"):
             raise UnreadableFile(

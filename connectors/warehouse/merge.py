@@ -5,6 +5,7 @@ nothing, so that reading an overlap again is free of effect. The statements are 
 primary-key index: measured, this stays flat as the table grows, where MERGE and ON CONFLICT do not.
 """
 
+# ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.contract import Table
+from connectors.warehouse.conform import BEGINNING
 from connectors.warehouse.ddl import has_files, qualified
 from connectors.warehouse.ledger import select_deliveries
 from connectors.warehouse.sql import match, name, names, stamp, text
@@ -19,7 +21,7 @@ from connectors.warehouse.sql import match, name, names, stamp, text
 STAGE = "temp.batch_stage"
 PLAN = "temp.batch_plan"
 DELETES = "temp.batch_deletes"
-_BEGINNING = "TIMESTAMP '0001-01-01'"
+_BEGINNING = stamp(BEGINNING)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Merge:
     def keep_newest(self) -> str:
         """Of rows with one key keep the newest; returns how many were dropped. A tombstone wins a tie."""
         keys = names(self.table.primary_key)
-        order = "_version DESC, _deleted DESC, _file DESC, _content" if self._files else "_version DESC, _deleted DESC, _content"
+        order = f"_version DESC, _deleted DESC{', _file DESC' if self._files else ''}, _content"
         repeated = f"SELECT {keys} FROM {STAGE} WHERE _misfit = 0 GROUP BY {keys} HAVING count(*) > 1"
         return (
             f"DELETE FROM {STAGE} WHERE rowid IN (SELECT row FROM (SELECT s.rowid AS row, row_number() OVER "
@@ -89,9 +91,10 @@ class Merge:
         """
         span = ""
         if self.table.cursor and least and greatest:
-            span = f"WHERE coalesce({name(self.table.cursor)}, {_BEGINNING}) BETWEEN {stamp(least)} AND {stamp(greatest)}"
-            if least.year > 1:
-                span = f"WHERE {name(self.table.cursor)} BETWEEN {stamp(least)} AND {stamp(greatest)}"
+            cursor = name(self.table.cursor)
+            span = f"WHERE {cursor} BETWEEN {stamp(least)} AND {stamp(greatest)}"
+            if least == BEGINNING:
+                span += f" OR {cursor} IS NULL"
         content = f"hash({names([*self._content, '_deleted'])}) AS content"
         keys = names(self.table.primary_key)
         return (
@@ -106,8 +109,8 @@ class Merge:
         if self._files:
             older += " OR (s._version = p.version AND s._file < p.file AND NOT p.deleted)"
         else:
-            gone = f"(NOT s._deleted AND p.deleted AND s._version <= p.deleted_at AND {stamp(self.as_of)} <= p.deleted_at)"
-            older += f" OR ({gone} AND NOT (s._version = p.version AND p.same))"
+            known_gone = f"s._version <= p.deleted_at AND {stamp(self.as_of)} <= p.deleted_at"
+            older += f" OR (NOT s._deleted AND p.deleted AND {known_gone})"
         return (
             f"UPDATE {PLAN} AS k SET verdict = j.verdict FROM (SELECT p.row, CASE "
             f"WHEN NOT p.stored AND s._deleted THEN 'deleted' WHEN NOT p.stored THEN 'inserted' "
@@ -126,20 +129,21 @@ class Merge:
         """Bring the table to what the plan says."""
         chosen = f"SELECT s.*, p.stored FROM {STAGE} s JOIN {PLAN} p ON p.row = s.rowid WHERE p.verdict"
         keys = match(self.table.primary_key, "t", "s")
-        statements = [
+        moved = f", {name(self.table.cursor)} = s.{name(self.table.cursor)}" if self.table.cursor else ""
+        bury = (
+            f"UPDATE {self.target} AS t SET {self._tombstone('s._deleted_at')}{moved} "
+            f"FROM ({chosen} IN ('updated', 'deleted')) s WHERE {keys} AND s.stored AND s._sparse"
+        )
+        clear = (
             f"DELETE FROM {self.target} AS t USING ({chosen} IN ('updated', 'deleted')) s "
-            f"WHERE {keys} AND s.stored AND NOT s._sparse",
+            f"WHERE {keys} AND s.stored AND NOT s._sparse"
+        )
+        fill = (
             f"INSERT INTO {self.target} ({names(self.columns)}, _batch_id, _loaded_at) "
             f"SELECT {names(self.columns, 's.')}, {self._mark} FROM ({chosen} IN ('inserted', 'updated', 'deleted')) s "
-            f"WHERE NOT (s._sparse AND s.stored)",
-        ]
-        moved = f", {name(self.table.cursor)} = s.{name(self.table.cursor)}" if self.table.cursor else ""
-        statements.insert(
-            0,
-            f"UPDATE {self.target} AS t SET {self._tombstone('s._deleted_at')}{moved} "
-            f"FROM ({chosen} IN ('updated', 'deleted')) s WHERE {keys} AND s.stored AND s._sparse",
+            f"WHERE NOT (s._sparse AND s.stored)"
         )
-        return statements
+        return [bury, clear, fill]
 
     def insert_all(self, marked: str) -> str:
         """The fast way into an empty table: no staging, rows that do not fit have `_deleted` NULL."""
@@ -153,7 +157,7 @@ class Merge:
         keys = self.table.primary_key
         key = name(keys[0]) if len(keys) == 1 else f"hash({names(keys)})"
         return (
-            f"SELECT count(*) FILTER (_deleted IS NULL), count(*) FILTER (_deleted), count(*) FILTER (_deleted IS NOT NULL), "
+            f"SELECT count(*) FILTER (_deleted IS NULL), count(*) FILTER (_deleted), count(_deleted), "
             f"count(DISTINCT {key}) FILTER (_deleted IS NOT NULL) FROM {self.target}"
         )
 
@@ -164,10 +168,10 @@ class Merge:
     def bury_missing(self) -> str:
         """Make tombstones of the keys that a snapshot does not have, except rows newer than the snapshot."""
         keys = match(self.table.primary_key, "s", "t")
-        newer = f"AND (t.{name(self.table.cursor)} IS NULL OR t.{name(self.table.cursor)} < {stamp(self.as_of)})" if self.table.cursor else ""
         return (
             f"UPDATE {self.target} AS t SET {self._tombstone(stamp(self.as_of))} "
-            f"WHERE NOT t._deleted {newer} AND NOT EXISTS (SELECT 1 FROM {STAGE} s WHERE {keys})"
+            f"WHERE NOT t._deleted AND {self._stored_version} < {stamp(self.as_of)} "
+            f"AND NOT EXISTS (SELECT 1 FROM {STAGE} s WHERE {keys})"
         )
 
     def bury_undelivered(self, deliveries: Mapping[str, datetime]) -> str:
@@ -188,10 +192,9 @@ class Merge:
     def bury_deleted(self) -> str:
         """Make tombstones of the keys that the source reports deleted, unless the stored row is newer than that."""
         keys = match(self.table.primary_key, "d", "t")
-        newer = f"AND (t.{name(self.table.cursor)} IS NULL OR t.{name(self.table.cursor)} <= d._at)" if self.table.cursor else ""
         return (
             f"UPDATE {self.target} AS t SET {self._tombstone('d._at')} FROM {DELETES} d "
-            f"WHERE {keys} AND NOT t._deleted {newer}"
+            f"WHERE {keys} AND NOT t._deleted AND {self._stored_version} <= d._at"
         )
 
     @property
@@ -214,6 +217,5 @@ class Merge:
         return f"{text(self.batch_id)}, {stamp(self.loaded_at)}"
 
     def _tombstone(self, at: str) -> str:
-        return (
-            f"_deleted = TRUE, _deleted_at = {at}, _batch_id = {text(self.batch_id)}, _loaded_at = {stamp(self.loaded_at)}"
-        )
+        batch, loaded_at = text(self.batch_id), stamp(self.loaded_at)
+        return f"_deleted = TRUE, _deleted_at = {at}, _batch_id = {batch}, _loaded_at = {loaded_at}"

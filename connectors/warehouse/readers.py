@@ -4,6 +4,7 @@ Besides `raw_0 … raw_n` (contract order) the relation has `raw_deleted` (the t
 one) and `raw_path` (where the part lies).
 """
 
+# ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -88,7 +89,8 @@ def has_tombstone_field(parts: Sequence[StoredPart]) -> bool:
 def plain_count(part: StoredPart) -> str:
     """A SELECT that parses one part and counts its rows: to find which part of a batch cannot be read."""
     shape = _shape(part)
-    return f"SELECT count(COLUMNS(*)) FROM {_reader(shape, [part.uri], None, dict.fromkeys(shape.header, 'VARCHAR'))}"
+    types = dict.fromkeys(shape.header, "VARCHAR")
+    return f"SELECT count(COLUMNS(*)) FROM {_reader(shape, [part.uri], None, types)}"
 
 
 def _shape(stored: StoredPart) -> _Shape:
@@ -156,7 +158,7 @@ def _reader(shape: _Shape, uris: list[str], null_text: str | None, types: Mappin
     match shape.format:
         case "csv":
             names = ", ".join(f"'f{i}': 'VARCHAR'" for i in range(len(shape.header)))
-            nulls = ", ".join(text(t) for t in dict.fromkeys(["", *([null_text] if null_text else [])]))
+            nulls = "'', " + text(null_text) if null_text else "''"
             return (
                 f"read_csv({files}, auto_detect=false, header=false, skip=1, columns={{{names}}}, delim=',', "
                 f"quote='\"', escape='\"', nullstr=[{nulls}], max_line_size={LONGEST_LINE}, buffer_size={_BUFFER}, "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from connectors.errors import ConfigurationError
 from connectors.lake import Lake
@@ -13,7 +14,6 @@ from connectors.lake.local import LocalLake
 from connectors.settings import SystemSettings
 from connectors.warehouse import Warehouse
 from connectors.warehouse.duckdb import DuckDBWarehouse
-from pydantic_settings import SettingsConfigDict
 
 
 class WarehouseSettings(SystemSettings):
@@ -25,7 +25,7 @@ class WarehouseSettings(SystemSettings):
     duckdb_path: Path = Field(Path(".demo/warehouse.duckdb"), description="Database file of the DuckDB warehouse.")
     lake: str = Field(".demo/lake", min_length=1, description="Folder in which raw data is kept.")
     duckdb_memory_limit: str = Field(
-        "400MB", pattern=r"^\d+(\.\d+)?\s?[KMG]i?B$", description="What DuckDB keeps in memory; the rest spills to disk."
+        "400MB", pattern=r"^\d+(\.\d+)?\s?[KMG]i?B$", description="What DuckDB keeps in memory; the rest goes to disk."
     )
     duckdb_threads: int | None = Field(None, ge=1, le=256, description="DuckDB's threads; one per core when not set.")
     duckdb_lock_wait: float = Field(

@@ -104,8 +104,8 @@ async def test_a_manifest_keeps_every_fact(tmp_path: Path) -> None:
     part = await written(lake, manifest_of().prefix)
     file = FileRef("bucket", "cm/a.csv.gz", "etag", 12, NOON, "v1")
     manifest = Manifest(
-        "b1", "s3", "s3_cm_usage_data", Window(NOON, NOON), manifest_of().prefix, (part,), 4, NOON, (file,), "\\N", {"a": 1}
-    )  # fmt: skip
+        "b1", "s3", "s3_cm_usage_data", Window(NOON, NOON), manifest_of().prefix, (part,), 4, NOON, (file,), "\\N", {}
+    )
     await lake.commit(manifest)
     assert await LocalLake(tmp_path).manifest(manifest.prefix) == manifest
 

@@ -122,12 +122,12 @@ class Batch:
         rows: int | None,
         *,
         kind: PartKind = "rows",
-        format: PartFormat = "csv",
+        file_format: PartFormat = "csv",
         name: str = "rows-00000.csv",
         source_file: str | None = None,
     ) -> Batch:
         async with self.lake.new_part(
-            self.request.prefix, name, kind=kind, format=format, source_file=source_file
+            self.request.prefix, name, kind=kind, format=file_format, source_file=source_file
         ) as part:
             await part.write(gzip.compress(body, mtime=0) if name.endswith(".gz") and body[:2] != b"\x1f\x8b" else body)
             part.finish(header=tuple(header), rows=rows)

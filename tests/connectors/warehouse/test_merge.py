@@ -13,8 +13,8 @@ SECOND = window("2026-06-15 12:00", "2026-06-16 12:00")
 THIRD = window("2026-06-16 12:00", "2026-06-17 12:00")
 
 
-def account(id: str, stamp: str, name: str = "Acme", deleted: str = "false", **fields: Any) -> dict[str, Any]:
-    return {"Id": id, "Name": name, "SystemModstamp": stamp, "IsDeleted": deleted, **fields}
+def account(key: str, stamp: str, name: str = "Acme", deleted: str = "false", **fields: Any) -> dict[str, Any]:
+    return {"Id": key, "Name": name, "SystemModstamp": stamp, "IsDeleted": deleted, **fields}
 
 
 async def stored(warehouse: DuckDBWarehouse, table: str = "sfdc_account") -> dict[str, tuple[str | None, bool]]:
@@ -95,9 +95,8 @@ async def test_a_soft_deleted_row_becomes_a_tombstone_with_its_content(
     gone = account("1", "2026-06-16T01:02:03Z", deleted="true")
     assert counts(await load_rows(warehouse, lake, ACCOUNT, SECOND, gone)) == {"read": 1, "deleted": 1}
     rows = await warehouse.rows("SELECT name, is_deleted, _deleted, _deleted_at FROM STG.sfdc_account")
-    assert rows == [
-        {"name": "Acme", "is_deleted": True, "_deleted": True, "_deleted_at": at("2026-06-16 01:02:03").replace(tzinfo=None)}
-    ]
+    moment = at("2026-06-16 01:02:03").replace(tzinfo=None)
+    assert rows == [{"name": "Acme", "is_deleted": True, "_deleted": True, "_deleted_at": moment}]
     assert counts(await load_rows(warehouse, lake, ACCOUNT, THIRD, gone)) == {"read": 1, "unchanged": 1}
 
 
