@@ -9,9 +9,9 @@ import httpx
 
 from connectors.errors import TruncatedBody, UnreadableFile
 
-CHECKED_BYTES = 4 << 20
-"""How much of a page, as sent, is inflated to check it. Beyond it HTTP's own framing vouches for the end:
-inflating everything would cost as much time as downloading it."""
+CHECKED_BYTES = 1 << 20
+"""Pages up to this size, as sent, are inflated to check them. For the end of larger ones HTTP's own framing vouches:
+inflating everything would cost more time than downloading it."""
 _LONGEST_HEADER = 1 << 20
 _GZIP = 31
 
@@ -25,7 +25,9 @@ class PageCheck:
 
     def __init__(self, headers: httpx.Headers) -> None:
         self.gzipped = headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip")
-        self._framed = "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "").lower()
+        length = headers.get("Content-Length", "")
+        self._framed = length.isdigit() or "chunked" in headers.get("Transfer-Encoding", "").lower()
+        self._large = length.isdigit() and int(length) > CHECKED_BYTES
         self._inflate = zlib.decompressobj(_GZIP) if self.gzipped else None
         self._checking = True
         self._seen = 0
@@ -46,7 +48,8 @@ class PageCheck:
                 self._head = b""
             elif len(self._head) > _LONGEST_HEADER:
                 raise UnreadableFile("a result page has no header line: its first line is over 1 MiB long")
-        if self._header is not None and (not self.gzipped or (self._framed and self._seen > CHECKED_BYTES)):
+        self._large = self._large or (self._framed and self._seen > CHECKED_BYTES)
+        if self._header is not None and (self._large or not self.gzipped):
             self._checking = False
 
     def end(self) -> tuple[str, ...]:

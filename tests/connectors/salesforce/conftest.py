@@ -136,7 +136,7 @@ def rows(lake: LocalLake, manifest: Manifest) -> list[dict[str, str]]:
         if part.kind == "rows":
             columns = dict.fromkeys(part.header, "VARCHAR")
             relation = duckdb.connect().execute(
-                """SELECT * FROM read_csv(?, columns=?, header=true, auto_detect=false, quote='"', escape='"', delim=',')""",
+                """SELECT * FROM read_csv(?, columns=?, header=true, auto_detect=false, quote='"', escape='"')""",
                 [lake.uri(manifest, part), columns],
             )
             found += [dict(zip(part.header, row, strict=True)) for row in relation.fetchall()]
