@@ -59,6 +59,7 @@ def _announce(console: Console, sandbox: Sandbox, env_file: Path, seconds: float
     logins = {
         "salesforce": f"client {sfdc.client_id}, or JWT for {sfdc.username}",
         "netsuite": f"account {suite.account}, certificate {suite.certificate_id}",
+        "zuora": f"client {sandbox.zuora.credentials.client_id}",
         "s3": f"bucket {sandbox.s3.bucket}, key {sandbox.s3.credentials[0]}",
         "tableau": f"site {sandbox.tableau.site_url}, token {sandbox.tableau.token_name}",
         "slack": "the webhook's address is the secret",

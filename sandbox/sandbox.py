@@ -19,6 +19,10 @@ from sandbox.salesforce import SalesforceCredentials, SalesforceOptions, Salesfo
 from sandbox.salesforce import create_app as create_salesforce
 from sandbox.server import Servers
 from sandbox.world import World
+from sandbox.zuora.app import create_app as create_zuora
+from sandbox.zuora.credentials import ZuoraCredentials
+from sandbox.zuora.options import ZuoraOptions
+from sandbox.zuora.tenant import ZuoraTenant
 
 SYSTEMS = ("salesforce", "netsuite", "zuora", "s3", "tableau", "slack")
 DATA_SOURCES = ("Executive", "Sales", "Marketing", "Finance", "Customer Success")
@@ -40,6 +44,7 @@ class Sandbox:
         faults: what to arm to make a system misbehave, by system.
         salesforce: the org's switches: `expire_sessions`, `hold_transaction`, `jobs.arm`.
         netsuite: the account's switches.
+        zuora: the tenant's switches: `expire_sessions`, `options`.
         s3: the bucket: `deliver`, `withdraw`.
         tableau: the site's switches: `fail_refreshes`, `expire_sessions`.
         slack: the workspace; `messages` holds what it received.
@@ -48,6 +53,7 @@ class Sandbox:
     world: World
     salesforce: SalesforceOrg
     netsuite: NetSuiteAccount
+    zuora: ZuoraTenant
     s3: S3Server
     tableau: tableau.TableauSiteModel
     slack: slack.SlackWorkspace
@@ -60,6 +66,7 @@ class Sandbox:
         database: Path | None = None,
         salesforce_options: SalesforceOptions | None = None,
         netsuite_options: NetSuiteOptions | None = None,
+        zuora_options: ZuoraOptions | None = None,
         control_port: int = 0,
     ) -> None:
         self.urls: dict[str, str] = {}
@@ -69,6 +76,7 @@ class Sandbox:
         self._database = database
         self._salesforce_options = salesforce_options
         self._netsuite_options = netsuite_options
+        self._zuora_options = zuora_options
         self._control_port = control_port
         self._stack = ExitStack()
         self._advancing = threading.Lock()
@@ -104,7 +112,7 @@ class Sandbox:
 
     def environment(self) -> dict[str, str]:
         """The settings that point the connectors and flows at this sandbox."""
-        sfdc, suite = self.salesforce.credentials, self.netsuite.credentials
+        sfdc, suite, zuora = self.salesforce.credentials, self.netsuite.credentials, self.zuora.credentials
         access_key, secret_key = self.s3.credentials
         return {
             "MGDW_SALESFORCE_LOGIN_URL": self.urls["salesforce"],
@@ -120,6 +128,10 @@ class Sandbox:
             "MGDW_NETSUITE_PRIVATE_KEY": suite.private_key,
             # The business clock stands still between advances, so nothing commits behind a window's end.
             "MGDW_NETSUITE_LAG_SECONDS": "0",
+            "MGDW_ZUORA_LAG_SECONDS": "0",
+            "MGDW_ZUORA_BASE_URL": self.urls["zuora"],
+            "MGDW_ZUORA_CLIENT_ID": zuora.client_id,
+            "MGDW_ZUORA_CLIENT_SECRET": zuora.client_secret,
             "MGDW_S3_BUCKET": self.s3.bucket,
             "MGDW_S3_REGION": REGION,
             "MGDW_S3_ENDPOINT_URL": self.urls["s3"],
@@ -141,6 +153,9 @@ class Sandbox:
         account = create_netsuite(self.world, NetSuiteCredentials(), self.faults["netsuite"], self._netsuite_options)
         self.netsuite = account.state.account
         self.urls["netsuite"] = servers.serve(account)
+        tenant = create_zuora(self.world, ZuoraCredentials(), self.faults["zuora"], self._zuora_options)
+        self.zuora = tenant.state.tenant
+        self.urls["zuora"] = servers.serve(tenant, date_header=False)
         self.s3 = stack.enter_context(S3Server(faults=self.faults["s3"]))
         self.s3.deliver(self.world.files())
         self.urls["s3"] = self.s3.url

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,7 +27,7 @@ class Servers:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._running: list[tuple[uvicorn.Server, Future[None]]] = []
+        self._running: list[tuple[_Server, Future[None]]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +63,7 @@ class Servers:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
-        server = uvicorn.Server(config)
+        server = _Server(config)
         task = asyncio.run_coroutine_threadsafe(_serve(server, listener), loop)
         asyncio.run_coroutine_threadsafe(_started(server, task), loop).result(timeout=_START_TIMEOUT)
         self._running.append((server, task))
@@ -71,7 +72,7 @@ class Servers:
     def stop(self) -> None:
         """Stop all servers and the thread. Answers under way get a second to end."""
         for server, _ in self._running:
-            server.should_exit = True
+            server.leave(self._loop)
         for _, task in self._running:
             task.result(timeout=_STOP_TIMEOUT)
         self._running.clear()
@@ -97,6 +98,26 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(loop.shutdown_default_executor())
     finally:
         loop.close()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, told to end by an event instead of looking ten times a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._leaving = asyncio.Event()
+
+    def leave(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """End soon; called from any thread."""
+        self.should_exit = True
+        if loop is not None:
+            loop.call_soon_threadsafe(self._leaving.set)
+
+    async def main_loop(self) -> None:
+        """Run until told to leave; once a second uvicorn renews its `Date` header."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._leaving.wait(), timeout=1.0)
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -51,7 +51,12 @@ def create_app(
             *(Route(_DATA + path, endpoint, methods=methods) for path, endpoint, methods in _ROUTES),
         ],
         middleware=[Middleware(FaultInjector, faults=faults), Middleware(_DataApi, org=org)],
-        exception_handlers={ApiError: answer_api_error, LoginError: answer_api_error, 404: _unknown_path},
+        exception_handlers={
+            ApiError: answer_api_error,
+            LoginError: answer_api_error,
+            404: _unknown_path,
+            405: _wrong_method,
+        },
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -108,6 +113,10 @@ class _DataApi:
         path = scope["path"].rstrip("/") or "/"
         inner = {**scope, "path": path, "raw_path": path.encode()}
         if match := _DATA_PATH.match(path):
+            if _request_bytes(scope) > self._org.options.longest_request:
+                # From the edge, hence no JSON.
+                await HTMLResponse("<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>", 414)(scope, receive, send)
+                return
             try:
                 _check_version(match["version"], self._org.options.latest_version)
                 self._org.check_session(Request(scope).headers.get("authorization", ""))
@@ -128,6 +137,11 @@ class _DataApi:
             await send(message)
 
         return pass_on
+
+
+def _request_bytes(scope: Scope) -> int:
+    headers = sum(len(name) + len(value) for name, value in scope["headers"])
+    return len(scope["raw_path"]) + len(scope["query_string"]) + headers
 
 
 def _check_version(version: str, latest: float) -> None:
@@ -160,6 +174,10 @@ async def _subrequest(request: Request, method: str, url: str) -> tuple[int, Any
     except ApiError as error:
         return error.status, [{"errorCode": error.code, "message": error.message}]
     return status, json.loads(body) if body else None
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    return ApiError(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed").response()
 
 
 async def _unknown_path(request: Request, error: Exception) -> Response:

@@ -32,4 +32,10 @@ class SalesforceOptions:
     open_cursors: int = 50
     unsupported_by_bulk: frozenset[str] = frozenset()
     """Objects that only REST can query."""
+    hidden: frozenset[str] = frozenset()
+    """Objects (`Lead`) and fields (`Account.Sic`) that field-level security keeps from the integration user."""
+    replication_ids: int = 600_000
+    """Most ids in one answer of `updated` and `deleted`."""
+    longest_request: int = 16_384
+    """Bytes of address and headers together."""
     latest_version: float = 68.0

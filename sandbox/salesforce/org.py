@@ -38,7 +38,7 @@ class SalesforceOrg:
     logins: int = 0
 
     def __post_init__(self) -> None:
-        self.schema = Schema(self.world)
+        self.schema = Schema(self.world, self.options)
         self.jobs = BulkJobs(self.world, self.schema, self.options, self.credentials.user_id)
         self._lock = threading.Lock()
         self._sessions: dict[str, float] = {}

@@ -17,7 +17,6 @@ from sandbox.salesforce.schema import SObject
 from sandbox.salesforce.soql.plan import Plan, plan, quoted
 
 _MOST_ROWS = 2000
-_MOST_IDS = 600_000
 _RELEASES = ("Spring", "Summer", "Winter")
 
 
@@ -127,9 +126,9 @@ async def updated(request: Request) -> Response:
     start, end = _span(request, org, timedelta(days=30))
     where = '"SystemModstamp" >= ? AND "SystemModstamp" < ? AND "_deleted_at" IS NULL'
     where += ' AND NOT "IsDeleted"' if found.soft_deletes else ""
-    sql = f'SELECT "Id" FROM salesforce.{quoted(found.name)} WHERE {where} LIMIT {_MOST_IDS + 1}'
+    sql = f'SELECT "Id" FROM salesforce.{quoted(found.name)} WHERE {where} LIMIT {org.options.replication_ids + 1}'
     rows = await run_in_threadpool(_run, org, sql, [start, end])
-    _check_ids(len(rows))
+    _check_ids(org, len(rows))
     return JSONResponse({"ids": [row[0] for row in rows], "latestDateCovered": _stamp(_covered(org, end))})
 
 
@@ -141,9 +140,9 @@ async def deleted(request: Request) -> Response:
     if found.soft_deletes:
         gone = 'coalesce("_deleted_at", CASE WHEN "IsDeleted" THEN "SystemModstamp" END)'
     table = f"salesforce.{quoted(found.name)}"
-    sql = f'SELECT "Id", {gone} FROM {table} WHERE {gone} >= ? AND {gone} < ? LIMIT {_MOST_IDS + 1}'
+    sql = f'SELECT "Id", {gone} FROM {table} WHERE {gone} >= ? AND {gone} < ? LIMIT {org.options.replication_ids + 1}'
     rows = await run_in_threadpool(_run, org, sql, [start, end])
-    _check_ids(len(rows))
+    _check_ids(org, len(rows))
     records = [{"id": row[0], "deletedDate": _stamp(row[1])} for row in rows]
     earliest = org.world.now - timedelta(days=15)
     return JSONResponse(
@@ -247,9 +246,12 @@ def _covered(org: SalesforceOrg, end: datetime) -> datetime:
     return min(org.latest_date_covered, end.replace(tzinfo=UTC))
 
 
-def _check_ids(count: int) -> None:
-    if count > _MOST_IDS:
-        raise ApiError(400, "EXCEEDED_ID_LIMIT", f"Too many ids: more than {_MOST_IDS}, choose dates closer together")
+def _check_ids(org: SalesforceOrg, count: int) -> None:
+    most = org.options.replication_ids
+    if count > most:
+        raise ApiError(
+            400, "EXCEEDED_ID_LIMIT", f"More than {most} ids: choose a start and end that are closer together"
+        )
 
 
 def _release(number: int) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from sandbox.salesforce.options import SalesforceOptions
+
 
 class World(Protocol):
     """What the Salesforce server needs of the business model (see `sandbox.world`)."""
@@ -49,8 +51,8 @@ _PICKLISTS = {
     "ForecastCategoryName", "Status", "Salutation", "CurrencyIsoCode", "UserType", "TimeZoneSidKey", "Brand__c",
     "Primary_Brand__c", "Customer_Status__c", "Loss_Reason__c", "BillingCountryCode",
 }  # fmt: skip
-_CALCULATED = {("Opportunity", "ARR__c"), ("Opportunity", "ExpectedRevenue"), ("CampaignMember", "LeadOrContactId")}
-"""Formula fields and their like: a change of theirs does not move SystemModstamp."""
+_CALCULATED = {("Opportunity", "ARR__c")}
+"""Formula fields."""
 _ADDRESS_PARTS = ("Street", "City", "State", "PostalCode", "Country", "CountryCode", "StateCode")
 _NAME_PARTS = ("Salutation", "FirstName", "LastName")
 
@@ -160,21 +162,24 @@ class SObject:
 class Schema:
     """The objects of the org, read from the model anew at each question, so that a changed table shows at once."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, options: SalesforceOptions | None = None) -> None:
         self._world = world
+        self._options = options or SalesforceOptions()
 
     def names(self) -> list[str]:
         """Names of all objects, sorted."""
         sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'salesforce' ORDER BY 1"
-        return [str(row[0]) for row in self._world.sql(sql).fetchall()]
+        return [str(row[0]) for row in self._world.sql(sql).fetchall() if str(row[0]) not in self._options.hidden]
 
     def object(self, name: str) -> SObject | None:
         """The object of that name (any case), or None."""
         known = next((known for known in self.names() if known.lower() == name.lower()), None)
         if known is None:
             return None
+        hidden = {name.partition(".")[2] for name in self._options.hidden if name.startswith(f"{known}.")}
         columns = self._world.columns("salesforce", known)
-        return SObject(known, tuple(_fields(known, [one for one in columns if not one[0].startswith("_")])))
+        shown = [one for one in columns if not one[0].startswith("_") and one[0] not in hidden]
+        return SObject(known, tuple(_fields(known, shown)))
 
 
 def _fields(table: str, columns: Sequence[tuple[str, str]]) -> list[Field]:

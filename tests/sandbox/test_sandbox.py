@@ -21,6 +21,7 @@ from connectors.netsuite.settings import NetSuiteSettings
 from connectors.s3.settings import S3Settings
 from connectors.salesforce.settings import SalesforceSettings
 from connectors.tableau.settings import TableauSettings
+from connectors.zuora.settings import ZuoraSettings
 from sandbox.sandbox import SYSTEMS, Sandbox
 from tests.sandbox.salesforce.conftest import ToSandbox
 
@@ -74,6 +75,8 @@ def test_the_environment_is_what_the_settings_ask_for(sandbox: Sandbox) -> None:
     assert str(salesforce.login_url).rstrip("/") == sandbox.urls["salesforce"]
     netsuite = NetSuiteSettings.model_validate(lowered(sandbox, "MGDW_NETSUITE_"))
     assert netsuite.account == sandbox.netsuite.credentials.account
+    zuora = ZuoraSettings.model_validate(lowered(sandbox, "MGDW_ZUORA_"))
+    assert zuora.client_id == sandbox.zuora.credentials.client_id
     tableau = TableauSettings.model_validate(lowered(sandbox, "MGDW_TABLEAU_"))
     assert tableau.site == sandbox.tableau.site_url
     posted = httpx.post(sandbox.environment()["MGDW_SLACK_WEBHOOK_URL"], json={"text": "hello"})

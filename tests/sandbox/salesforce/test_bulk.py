@@ -269,6 +269,11 @@ class TestAllocations:
         refused = create(client, "SELECT Id FROM Account")
         assert (refused.status_code, refused.json()[0]["errorCode"]) == (400, "LIMIT_EXCEEDED")
 
+    def test_results_beyond_the_days_storage_are_refused(self, served: Served, client: httpx.Client) -> None:
+        served.org.options.daily_bulk_query_megabytes = 0
+        refused = create(client, "SELECT Id FROM Account")
+        assert refused.json()[0]["message"].startswith("Max bulk v2 query result size stored")
+
 
 class TestSharedResults:
     @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 import httpx
@@ -13,7 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from simple_salesforce import Salesforce
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 
-from tests.sandbox.salesforce.conftest import VERSION, Served
+from tests.sandbox.salesforce.conftest import PLAIN, VERSION, Served
+
+get = functools.partial(httpx.get, verify=PLAIN)
+post = functools.partial(httpx.post, verify=PLAIN)
 
 
 def assertion(served: Served, key: str | None = None, **changes: object) -> str:
@@ -28,21 +32,21 @@ def assertion(served: Served, key: str | None = None, **changes: object) -> str:
 
 def redeem(served: Served, assertion: str) -> httpx.Response:
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
-    return httpx.post(f"{served.url}/services/oauth2/token", data=form)
+    return post(f"{served.url}/services/oauth2/token", data=form)
 
 
 def test_client_credentials_are_taken_from_the_form_and_from_basic_authentication(served: Served) -> None:
     known = (served.credentials.client_id, served.credentials.client_secret)
     url = f"{served.url}/services/oauth2/token"
     in_form = {"grant_type": "client_credentials", "client_id": known[0], "client_secret": known[1]}
-    basic = httpx.post(url, data={"grant_type": "client_credentials"}, auth=known)
-    for answer in (httpx.post(url, data=in_form), basic):
+    basic = post(url, data={"grant_type": "client_credentials"}, auth=known)
+    for answer in (post(url, data=in_form), basic):
         assert answer.status_code == 200
         body = answer.json()
         assert body["instance_url"] == served.url
         assert body["token_type"] == "Bearer"
         assert "expires_in" not in body
-        limits = httpx.get(f"{served.data}/limits", headers={"Authorization": f"Bearer {body['access_token']}"})
+        limits = get(f"{served.data}/limits", headers={"Authorization": f"Bearer {body['access_token']}"})
         assert limits.status_code == 200
 
 
@@ -58,7 +62,7 @@ def test_client_credentials_are_taken_from_the_form_and_from_basic_authenticatio
 )
 def test_a_refused_login_says_why(served: Served, form: dict[str, str], error: str) -> None:
     filled = {name: value.replace("{id}", served.credentials.client_id) for name, value in form.items()}
-    answer = httpx.post(f"{served.url}/services/oauth2/token", data=filled)
+    answer = post(f"{served.url}/services/oauth2/token", data=filled)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
     assert answer.json()["error_description"]
 
@@ -116,7 +120,7 @@ def test_simple_salesforce_logs_in_by_jwt_and_is_refused_with_a_wrong_secret(
 )
 def test_every_data_endpoint_wants_a_live_session(served: Served, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer nonsense"}):
-        answer = httpx.get(served.data + path, headers=headers)
+        answer = get(served.data + path, headers=headers)
         assert answer.status_code == 401
         assert answer.json() == [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]
 
@@ -130,5 +134,5 @@ def test_sessions_that_expire_in_mid_run_are_refused_until_the_next_login(served
 
 def test_a_session_ends_after_its_time(served: Served) -> None:
     served.org.options.session_seconds = 0
-    answer = httpx.get(f"{served.data}/limits", headers={"Authorization": f"Bearer {served.log_in()}"})
+    answer = get(f"{served.data}/limits", headers={"Authorization": f"Bearer {served.log_in()}"})
     assert answer.status_code == 401

@@ -222,6 +222,12 @@ class TestReplication:
         answer = self.ask(client, what, start, end)
         assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "INVALID_REPLICATION_DATE")
 
+    def test_too_many_ids_for_one_answer_are_refused(self, served: Served, client: httpx.Client) -> None:
+        served.org.options.replication_ids = 3
+        for what in ("updated", "deleted"):
+            answer = self.ask(client, what, "2026-06-01T00:00:00Z", "2026-06-15T06:00:00Z")
+            assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "EXCEEDED_ID_LIMIT")
+
 
 def test_the_date_header_follows_the_business_clock(client: httpx.Client, served: Served) -> None:
     assert client.get("/limits").headers.get_list("date") == ["Mon, 15 Jun 2026 06:00:00 GMT"]
@@ -234,3 +240,24 @@ def test_errors_reach_simple_salesforce_as_its_own(simple: Salesforce) -> None:
         simple.query("SELECT Nothing FROM Account")
     with pytest.raises(SalesforceResourceNotFound):
         simple.Nothing.describe()
+
+
+def test_a_query_that_does_not_fit_in_an_address_is_refused_at_the_edge(client: httpx.Client) -> None:
+    soql = f"SELECT Id FROM Account WHERE Name = '{'x' * 16_384}'"
+    answer = client.get("/query", params={"q": soql})
+    assert answer.status_code == 414
+    assert not answer.headers["content-type"].startswith("application/json")
+
+
+def test_hidden_objects_and_fields_are_as_if_they_were_not_there(served: Served, simple: Salesforce) -> None:
+    served.org.options.hidden = frozenset({"Opportunity", "Account.Type"})
+    assert "Type" not in [field["name"] for field in simple.Account.describe()["fields"]]
+    with pytest.raises(SalesforceMalformedRequest, match="No such column 'Type'"):
+        simple.query("SELECT Type FROM Account")
+    with pytest.raises(SalesforceMalformedRequest, match="sObject type 'Opportunity' is not supported"):
+        simple.query("SELECT Id FROM Opportunity")
+
+
+def test_a_method_that_a_resource_lacks_is_refused(client: httpx.Client) -> None:
+    answer = client.put("/limits")
+    assert (answer.status_code, answer.json()[0]["errorCode"]) == (405, "METHOD_NOT_ALLOWED")
