@@ -37,7 +37,7 @@ class Checks:
         if value is None:
             self.bad(owner, f"{where}: {key} is missing")
             return ""
-        if value.text is None and key != "description":
+        if value.text is None:
             self.bad(value, f"{where}: {key} {'is empty' if value.content in (None, '') else 'must be text'}")
         return value.text or ""
 
