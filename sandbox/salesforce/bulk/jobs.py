@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
 import tempfile
 import threading
 import time
@@ -115,7 +114,7 @@ class BulkJobs:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._directory = Path(tempfile.mkdtemp(prefix="mgdw-sandbox-salesforce-"))
+        self._folder = tempfile.TemporaryDirectory(prefix="mgdw-sandbox-salesforce-", ignore_cleanup_errors=True)
         self._workers = ThreadPoolExecutor(self.options.bulk_workers, thread_name_prefix="salesforce-bulk")
 
     def arm(self, match: str, *, polls: int = 0, fail: str | None = None) -> None:
@@ -207,7 +206,7 @@ class BulkJobs:
     def close(self) -> None:
         """Finish the work under way and remove all files."""
         self._workers.shutdown(wait=True, cancel_futures=True)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._folder.cleanup()
 
     def _accepted(self, soql: str, include_deleted: bool) -> Plan:
         if len(soql) > _LONGEST_QUERY:
@@ -262,7 +261,7 @@ class BulkJobs:
         result = materialise(
             self.world,
             job.plan,
-            self._directory / job.id,
+            Path(self._folder.name) / job.id,
             page_rows=self.options.bulk_page_rows,
             delimiter=delimiter,
             line_ending=job.line_ending,
