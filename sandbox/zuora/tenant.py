@@ -21,7 +21,12 @@ _MINUTE = 60.0
 
 @dataclass
 class ZuoraTenant:
-    """One tenant. Every method may be called from any thread."""
+    """One tenant. Every method may be called from any thread.
+
+    Attributes:
+        folder: where result files are kept until the tenant is closed.
+        jobs: its AQuA jobs; `jobs.fail_next` makes one fail.
+    """
 
     world: World
     credentials: ZuoraCredentials
@@ -31,9 +36,10 @@ class ZuoraTenant:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="zuora-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix="zuora-", ignore_cleanup_errors=True)
+        self.folder = Path(self._temporary.name)
         self.tokens = TokenIssuer(self.credentials)
-        self.jobs = AquaJobs(self.world, self.options, Path(self._folder.name), lambda: self.schema)
+        self.jobs = AquaJobs(self.world, self.options, self.folder, lambda: self.schema)
         self.actions = Actions(self.world, self.options)
 
     @property
@@ -68,7 +74,7 @@ class ZuoraTenant:
     def close(self) -> None:
         """Stop the jobs and delete the result files."""
         self.jobs.close()
-        self._folder.cleanup()
+        self._temporary.cleanup()
 
     def _seconds_left(self, now: float) -> int:
         return max(1, round(self._minute_ends - now)) if self._minute_ends > now else int(_MINUTE)

@@ -20,7 +20,8 @@ FROM range(1, ?) r(i);
 _TRANSACTIONS = """
 CREATE TABLE netsuite.transaction AS
 SELECT i AS id, CASE WHEN i % 2 = 0 THEN 'CustInvc' ELSE 'CustPymt' END AS "type", 'T' || i AS tranid,
-    i % 4 + 1 AS entity, CAST(i * 10 AS DECIMAL(18,2)) AS foreigntotal, DATE '2026-05-01' + CAST(i AS INTEGER) AS trandate,
+    i % 4 + 1 AS entity, CAST(i * 10 AS DECIMAL(18,2)) AS foreigntotal,
+    DATE '2026-05-01' + CAST(i AS INTEGER) AS trandate,
     CASE WHEN i = 1 THEN 'it''s "quoted", 100% \\ ünïcode' END AS memo, CAST(NULL AS TIMESTAMP) AS _deleted_at
 FROM range(1, 21) r(i);
 CREATE TABLE netsuite."DeletedRecord" AS
