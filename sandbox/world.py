@@ -160,12 +160,16 @@ class World:
     def _deliver(self, day: Day, summary: DaySummary) -> None:
         """Yesterday's usage files, and an older one again."""
         summary.delivered += self._usage.deliver(day.date)
-        older = [key for key in self._usage.keys(since=day.date - np.timedelta64(30, "D")) if key not in summary.delivered]
+        older = [
+            key for key in self._usage.keys(since=day.date - np.timedelta64(30, "D")) if key not in summary.delivered
+        ]
         chosen = older[int(day.pick("redelivered", np.arange(len(older)), 1)[0])]
         self._usage.redeliver(chosen, day.tonight(ARRIVAL + 1800))
         summary.redelivered.append(chosen)
 
-    def _write(self, projection: Projection, rows: Indexes, *, replace_on: duckdb.DuckDBPyConnection | None = None) -> None:
+    def _write(
+        self, projection: Projection, rows: Indexes, *, replace_on: duckdb.DuckDBPyConnection | None = None
+    ) -> None:
         cursor = replace_on or self._connection.cursor()
         target, key = f'"{projection.schema}"."{projection.table}"', projection.key
         rows = projection.visible(self._company, rows)

@@ -19,7 +19,9 @@ class Chance:
 
     def bits(self, purpose: str, keys: Array) -> npt.NDArray[np.uint64]:
         """64 random bits per key (SplitMix64)."""
-        start = np.uint64(((self.seed * 0x9E3779B97F4A7C15) ^ (zlib.crc32(purpose.encode()) * 0xD1342543DE82EF95)) % 2**64)
+        start = np.uint64(
+            ((self.seed * 0x9E3779B97F4A7C15) ^ (zlib.crc32(purpose.encode()) * 0xD1342543DE82EF95)) % 2**64
+        )
         with np.errstate(over="ignore"):
             x = keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + start
             x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

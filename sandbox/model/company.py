@@ -57,65 +57,187 @@ class Company:
         self.now = DAY_ONE
         self.journal = Journal()
         self.users = Frame(
-            brand=_CODE, role=_CODE, manager=_REF, active=("?", True), quota=_CENTS, created=_STAMP, stamp=_STAMP, gone=_STAMP
+            brand=_CODE,
+            role=_CODE,
+            manager=_REF,
+            active=("?", True),
+            quota=_CENTS,
+            created=_STAMP,
+            stamp=_STAMP,
+            gone=_STAMP,
         )
         self.accounts = Frame(
-            firm=("i8", 0), brand=_CODE, other_brand=_CODE, place=("i2", 0), parent=_REF, status=("i1", PROSPECT), since=_DATE,
-            active_on=_DATE, master=_REF, twin=_REF, **_CRM,
-        )  # fmt: skip
+            firm=("i8", 0),
+            brand=_CODE,
+            other_brand=_CODE,
+            place=("i2", 0),
+            parent=_REF,
+            status=("i1", PROSPECT),
+            since=_DATE,
+            active_on=_DATE,
+            master=_REF,
+            twin=_REF,
+            **_CRM,
+        )
         self.contacts = Frame(
             account=_REF, person=("i8", 0), primary=_FLAG, master=_REF, active_on=_DATE, opted_out=_FLAG, **_CRM
         )
         self.leads = Frame(
-            brand=_CODE, person=("i8", 0), company=("i8", 0), place=("i2", 0), status=("i1", NEW_LEAD), converted=_DATE,
-            account=_REF, contact=_REF, deal=_REF, campaign=_REF, active_on=_DATE, **_CRM,
-        )  # fmt: skip
+            brand=_CODE,
+            person=("i8", 0),
+            company=("i8", 0),
+            place=("i2", 0),
+            status=("i1", NEW_LEAD),
+            converted=_DATE,
+            account=_REF,
+            contact=_REF,
+            deal=_REF,
+            campaign=_REF,
+            active_on=_DATE,
+            **_CRM,
+        )
         self.campaigns = Frame(
             brand=_CODE, currency=("i1", 0), kind=("i1", 0), parent=_REF, start=_DATE, end=_DATE, budget=_CENTS, **_CRM
         )
-        self.members = Frame(
-            campaign=_REF, lead=_REF, contact=_REF, status=("i1", 0), responded=_DATE, **_CRM
-        )
+        self.members = Frame(campaign=_REF, lead=_REF, contact=_REF, status=("i1", 0), responded=_DATE, **_CRM)
         self.deals = Frame(
-            account=_REF, brand=_CODE, currency=("i1", 0), kind=("i1", NEW_BUSINESS), stage=("i1", 0), close=_DATE,
-            amount=_CENTS, priced=("?", True), lines=("i2", 0), quantity=("i8", 0), arr=_CENTS, term=("i2", 12),
-            campaign=_REF, contact=_REF, subscription=_REF, clone_of=_REF, pushes=("i2", 0), stage_changed=_STAMP,
-            active_on=_DATE, **_CRM,
-        )  # fmt: skip
+            account=_REF,
+            brand=_CODE,
+            currency=("i1", 0),
+            kind=("i1", NEW_BUSINESS),
+            stage=("i1", 0),
+            close=_DATE,
+            amount=_CENTS,
+            priced=("?", True),
+            lines=("i2", 0),
+            quantity=("i8", 0),
+            arr=_CENTS,
+            term=("i2", 12),
+            campaign=_REF,
+            contact=_REF,
+            subscription=_REF,
+            clone_of=_REF,
+            pushes=("i2", 0),
+            stage_changed=_STAMP,
+            active_on=_DATE,
+            **_CRM,
+        )
         self.lines = Frame(
-            deal=_REF, product=("i2", 0), quantity=("i8", 0), unit=("i8", 0), discount=("i2", 0), subtotal=_CENTS,
-            total=_CENTS, order=("i1", 0), **_CRM,
-        )  # fmt: skip
+            deal=_REF,
+            product=("i2", 0),
+            quantity=("i8", 0),
+            unit=("i8", 0),
+            discount=("i2", 0),
+            subtotal=_CENTS,
+            total=_CENTS,
+            order=("i1", 0),
+            **_CRM,
+        )
         self.billing_accounts = Frame(
-            account=_REF, brand=_CODE, currency=("i1", 0), place=("i2", 0), cycle_day=("i1", 1), terms=("i2", 30),
-            auto_pay=_FLAG, exempt=_FLAG, balance=_CENTS, mrr=_CENTS, last_invoice=_DATE, created=_STAMP, stamp=_STAMP, gone=_STAMP,
-        )  # fmt: skip
+            account=_REF,
+            brand=_CODE,
+            currency=("i1", 0),
+            place=("i2", 0),
+            cycle_day=("i1", 1),
+            terms=("i2", 30),
+            auto_pay=_FLAG,
+            exempt=_FLAG,
+            balance=_CENTS,
+            mrr=_CENTS,
+            last_invoice=_DATE,
+            created=_STAMP,
+            stamp=_STAMP,
+            gone=_STAMP,
+        )
         self.customers = Frame(
-            billing_account=_REF, account=_REF, brand=_CODE, currency=("i1", 0), place=("i2", 0), created=_STAMP,
-            stamp=_STAMP, gone=_STAMP,
-        )  # fmt: skip
+            billing_account=_REF,
+            account=_REF,
+            brand=_CODE,
+            currency=("i1", 0),
+            place=("i2", 0),
+            created=_STAMP,
+            stamp=_STAMP,
+            gone=_STAMP,
+        )
         self.subscriptions = Frame(
-            billing_account=_REF, effective=_DATE, period=("i1", 1), auto_renew=("?", True), term=("i2", 12),
-            latest=_REF, cancelled=_DATE, renewals=("i2", 0), first_bill=_DATE, created=_STAMP, synced=_STAMP, stamp=_STAMP, gone=_STAMP,
-        )  # fmt: skip
+            billing_account=_REF,
+            effective=_DATE,
+            period=("i1", 1),
+            auto_renew=("?", True),
+            term=("i2", 12),
+            latest=_REF,
+            cancelled=_DATE,
+            renewals=("i2", 0),
+            first_bill=_DATE,
+            created=_STAMP,
+            synced=_STAMP,
+            stamp=_STAMP,
+            gone=_STAMP,
+        )
         self.versions = Frame(
-            subscription=_REF, number=("i2", 1), change=("i1", NEW), booked=_DATE, mrr=_CENTS, deal=_REF, previous=_REF,
-            term_start=_DATE, term_end=_DATE, current_term=("i2", 12), cancelled=_DATE, latest=("?", True), created=_STAMP,
-            stamp=_STAMP, gone=_STAMP,
-        )  # fmt: skip
+            subscription=_REF,
+            number=("i2", 1),
+            change=("i1", NEW),
+            booked=_DATE,
+            mrr=_CENTS,
+            deal=_REF,
+            previous=_REF,
+            term_start=_DATE,
+            term_end=_DATE,
+            current_term=("i2", 12),
+            cancelled=_DATE,
+            latest=("?", True),
+            created=_STAMP,
+            stamp=_STAMP,
+            gone=_STAMP,
+        )
         self.plans = Frame(
-            version=_REF, slot=("i1", 0), product=("i2", 0), quantity=("i8", 0), unit=("i8", 0), mrr=_CENTS, first=_REF,
-            created=_STAMP, stamp=_STAMP, gone=_STAMP,
-        )  # fmt: skip
+            version=_REF,
+            slot=("i1", 0),
+            product=("i2", 0),
+            quantity=("i8", 0),
+            unit=("i8", 0),
+            mrr=_CENTS,
+            first=_REF,
+            created=_STAMP,
+            stamp=_STAMP,
+            gone=_STAMP,
+        )
         self.invoices = Frame(
-            billing_account=_REF, subscription=_REF, date=_DATE, due=_DATE, service_start=_DATE, service_end=_DATE, net=_CENTS,
-            tax=_CENTS, exempt=_CENTS, one_time=_FLAG, usage=_FLAG, status=("i1", POSTED), paid=_CENTS, refunded=_CENTS,
-            closed=_DATE, posted=_STAMP, created=_STAMP, stamp=_STAMP, mirrored=_STAMP, mirror_stamp=_STAMP, gone=_STAMP,
-        )  # fmt: skip
+            billing_account=_REF,
+            subscription=_REF,
+            date=_DATE,
+            due=_DATE,
+            service_start=_DATE,
+            service_end=_DATE,
+            net=_CENTS,
+            tax=_CENTS,
+            exempt=_CENTS,
+            one_time=_FLAG,
+            usage=_FLAG,
+            status=("i1", POSTED),
+            paid=_CENTS,
+            refunded=_CENTS,
+            closed=_DATE,
+            posted=_STAMP,
+            created=_STAMP,
+            stamp=_STAMP,
+            mirrored=_STAMP,
+            mirror_stamp=_STAMP,
+            gone=_STAMP,
+        )
         self.payments = Frame(
-            invoice=_REF, date=_DATE, amount=_CENTS, refunded=_CENTS, status=("i1", PROCESSED), created=_STAMP, stamp=_STAMP,
-            mirrored=_STAMP, mirror_stamp=_STAMP, gone=_STAMP,
-        )  # fmt: skip
+            invoice=_REF,
+            date=_DATE,
+            amount=_CENTS,
+            refunded=_CENTS,
+            status=("i1", PROCESSED),
+            created=_STAMP,
+            stamp=_STAMP,
+            mirrored=_STAMP,
+            mirror_stamp=_STAMP,
+            gone=_STAMP,
+        )
         self.products = Frame(brand=_CODE, created=_STAMP, stamp=_STAMP, gone=_STAMP)
         self.deletions = Frame(customer=_REF, created=_STAMP, stamp=_STAMP, gone=_STAMP)
 
@@ -150,7 +272,7 @@ class Company:
         return out
 
     def balance(self, invoices: Indexes) -> np.ndarray:
-        """What is still owed on posted and draft invoices, in cents. A refund is matched by a credit, so it owes nothing."""
+        """What is owed on posted and draft invoices, in cents. A refund is matched by a credit, so it owes nothing."""
         i = self.invoices
         owed = i["net"][invoices] + i["tax"][invoices] - i["paid"][invoices]
         return np.where(i["status"][invoices] == CANCELED, 0, owed)

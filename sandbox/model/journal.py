@@ -43,7 +43,9 @@ class Journal:
 
     def post(self, book: str, dates: Any, brands: Any, currencies: Any, cents: Any) -> None:
         """Add entries (arrays or scalars of equal length); negative cents take back."""
-        columns = np.broadcast_arrays(np.asarray(dates, "M8[D]"), np.asarray(brands), np.asarray(currencies), np.asarray(cents))
+        columns = np.broadcast_arrays(
+            np.asarray(dates, "M8[D]"), np.asarray(brands), np.asarray(currencies), np.asarray(cents)
+        )
         self._entries[book].append(tuple(np.atleast_1d(c).copy() for c in columns))
 
     def post_usage(self, brand: int, month: date, measure: str, change: int) -> None:

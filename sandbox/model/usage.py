@@ -42,9 +42,25 @@ class Feed:
 
 
 FEEDS = (
-    Feed("cm", "s3_cm_usage_data", CM, CHEETAH, "csv.gz", ("emails_sent", "emails_delivered"), ("lite", "essentials", "premier", None)),
-    Feed("emma", "s3_emma_usage_data", EMMA, SAIL, "jsonl.gz", ("mailings_sent", "emails_sent", "emails_delivered"), ("Pro", "Teams", "Corporate", None)),
-)  # fmt: skip
+    Feed(
+        "cm",
+        "s3_cm_usage_data",
+        CM,
+        CHEETAH,
+        "csv.gz",
+        ("emails_sent", "emails_delivered"),
+        ("lite", "essentials", "premier", None),
+    ),
+    Feed(
+        "emma",
+        "s3_emma_usage_data",
+        EMMA,
+        SAIL,
+        "jsonl.gz",
+        ("mailings_sent", "emails_sent", "emails_delivered"),
+        ("Pro", "Teams", "Corporate", None),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -131,14 +147,29 @@ class Usage:
         delivered = sent - hard - soft
         opens = delivered * chance.between("opens", keys, 80, 450) // 1000
         return {
-            "mailings_sent": mailings, "campaigns_sent": mailings, "emails_sent": sent, "emails_delivered": delivered, "hard_bounces": hard,
-            "soft_bounces": soft, "bounces": hard + soft, "unique_opens": opens, "opens": opens * 13 // 10,
-            "unique_clicks": opens * chance.between("clicks", keys, 20, 250) // 1000, "clicks": opens * chance.between("clicks", keys, 25, 300) // 1000,
-            "unsubscribes": delivered // 900, "opt_outs": delivered // 900, "spam_complaints": delivered // 25_000, "complaints": delivered // 25_000,
-            "automations_triggered": chance.pick("automations", keys, 60), "automations_active": chance.pick("active automations", owner, 12),
-            "active_subscribers": size.astype(np.int64) * 2, "active_contacts": size.astype(np.int64) * 2, "list_count": chance.between("lists", owner, 1, 40),
-            "audience_count": chance.between("lists", owner, 1, 25), "api_calls": chance.pick("api calls", keys, 4000),
-        }  # fmt: skip
+            "mailings_sent": mailings,
+            "campaigns_sent": mailings,
+            "emails_sent": sent,
+            "emails_delivered": delivered,
+            "hard_bounces": hard,
+            "soft_bounces": soft,
+            "bounces": hard + soft,
+            "unique_opens": opens,
+            "opens": opens * 13 // 10,
+            "unique_clicks": opens * chance.between("clicks", keys, 20, 250) // 1000,
+            "clicks": opens * chance.between("clicks", keys, 25, 300) // 1000,
+            "unsubscribes": delivered // 900,
+            "opt_outs": delivered // 900,
+            "spam_complaints": delivered // 25_000,
+            "complaints": delivered // 25_000,
+            "automations_triggered": chance.pick("automations", keys, 60),
+            "automations_active": chance.pick("active automations", owner, 12),
+            "active_subscribers": size.astype(np.int64) * 2,
+            "active_contacts": size.astype(np.int64) * 2,
+            "list_count": chance.between("lists", owner, 1, 40),
+            "audience_count": chance.between("lists", owner, 1, 25),
+            "api_calls": chance.pick("api calls", keys, 4000),
+        }
 
     def _columns(self, delivery: Delivery) -> dict[str, pa.Array]:
         """Every column as text; NULL where the product does not know it."""
@@ -149,16 +180,23 @@ class Usage:
         last = at(delivery.day, chance.pick("last event", keys, 86_400))
         codes = pa.array([brand.code for brand in BRANDS])
         storage = _decimal_text(chance.between("storage", keys, 500, 900_000))
-        overage = _decimal_text(np.where(chance.happens("overage", keys, 0.04), chance.between("overage amount", keys, 50, 20_000), 0))
+        overage = _decimal_text(
+            np.where(chance.happens("overage", keys, 0.04), chance.between("overage amount", keys, 50, 20_000), 0)
+        )
         plans = pa.array(delivery.feed.plans, pa.string()).take(pa.array(plan))
         text = {name: digits(values) for name, values in self._numbers(delivery).items()}
         return text | {
             "usage_date": pa.repeat(str(delivery.day), len(owner)),
-            "account_number": account_numbers(owner), "brand_code": codes.take(pa.array(b["brand"][owner].astype(int))),
-            "plan_code": plans, "plan_tier": plans, "overage_amount": overage,
-            "storage_mb": pc.if_else(pa.array(chance.happens("storage unknown", keys, 0.05)), pa.scalar(None, pa.string()), storage),
+            "account_number": account_numbers(owner),
+            "brand_code": codes.take(pa.array(b["brand"][owner].astype(int))),
+            "plan_code": plans,
+            "plan_tier": plans,
+            "overage_amount": overage,
+            "storage_mb": pc.if_else(
+                pa.array(chance.happens("storage unknown", keys, 0.05)), pa.scalar(None, pa.string()), storage
+            ),
             "last_event_at": pc.strftime(pa.array(last.astype(np.int64)).cast(pa.timestamp("s")), "%Y-%m-%dT%H:%M:%SZ"),
-        }  # fmt: skip
+        }
 
     def _post(self, delivery: Delivery, sign: int) -> None:
         numbers = self._numbers(delivery)
@@ -187,4 +225,3 @@ def _json_lines(columns: Any, values: dict[str, pa.Array]) -> str:
         cells.append(join(f'"{c.field}":', values[c.field]) if bare else join(f'"{c.field}":"', values[c.field], '"'))
     bodies = pc.binary_join_element_wise(*cells, ",", null_handling="skip")
     return "\n".join([*join("{", bodies, "}").to_pylist(), ""])
-

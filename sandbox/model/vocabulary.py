@@ -68,78 +68,89 @@ PLACES: tuple[Place, ...] = (
 )  # fmt: skip
 
 STREETS = (
-    "Main Street", "Market Street", "High Street", "Station Road", "King Street", "Park Avenue", "Church Lane", "Mill Road",
-    "Queen's Parade", "Lakeview Drive", "Harbour Esplanade", "Commerce Way", "Second Avenue", "Old Post Road", "Elm Court",
+    "Main Street", "Market Street", "High Street", "Station Road", "King Street", "Park Avenue", "Church Lane",
+    "Mill Road", "Queen's Parade", "Lakeview Drive", "Harbour Esplanade", "Commerce Way", "Second Avenue",
+    "Old Post Road", "Elm Court",
 )  # fmt: skip
 SUITES = ("", "", "", ", Suite 200", ", Floor 3", "\nBuilding B", "\nUnit 4, Rear")
 
 ROOTS = (
-    "Acorn", "Alder", "Amber", "Anchor", "Apex", "Arbor", "Aspen", "Atlas", "Aurora", "Beacon", "Birch", "Bluebird", "Bright",
-    "Bridge", "Cascade", "Cedar", "Cinder", "Clarity", "Clover", "Cobalt", "Comet", "Copper", "Coral", "Crescent", "Delta",
-    "Drift", "Eagle", "Echo", "Elm", "Ember", "Evergreen", "Falcon", "Fern", "Fieldstone", "Flint", "Forge", "Foxglove",
-    "Garnet", "Glacier", "Granite", "Harbor", "Harvest", "Hawthorn", "Hazel", "Heron", "Highland", "Horizon", "Indigo", "Iris",
-    "Ivory", "Jade", "Juniper", "Keystone", "Kestrel", "Lantern", "Larch", "Laurel", "Liberty", "Lighthouse", "Linden", "Lotus",
-    "Lumen", "Lynx", "Magnolia", "Maple", "Marigold", "Meridian", "Mesa", "Mistral", "Monarch", "Nimbus", "North Star", "Nova",
-    "Oak", "Obsidian", "Olive", "Onyx", "Orchard", "Osprey", "Otter", "Pebble", "Pelican", "Pine", "Pioneer", "Prairie",
-    "Quarry", "Quartz", "Raven", "Redwood", "Ridge", "River", "Rowan", "Saffron", "Sage", "Sequoia", "Silver", "Solstice",
-    "Sparrow", "Spruce", "Summit", "Sycamore", "Tamarack", "Terra", "Thistle", "Timber", "Topaz", "Tundra", "Umber", "Valley",
-    "Verdant", "Vista", "Walnut", "Wexford", "Willow", "Winter", "Yarrow", "Zephyr", "Zinnia", "Müller", "Ångström", "Óbidos",
+    "Acorn", "Alder", "Amber", "Anchor", "Apex", "Arbor", "Aspen", "Atlas", "Aurora", "Beacon", "Birch", "Bluebird",
+    "Bright", "Bridge", "Cascade", "Cedar", "Cinder", "Clarity", "Clover", "Cobalt", "Comet", "Copper", "Coral",
+    "Crescent", "Delta", "Drift", "Eagle", "Echo", "Elm", "Ember", "Evergreen", "Falcon", "Fern", "Fieldstone",
+    "Flint", "Forge", "Foxglove", "Garnet", "Glacier", "Granite", "Harbor", "Harvest", "Hawthorn", "Hazel", "Heron",
+    "Highland", "Horizon", "Indigo", "Iris", "Ivory", "Jade", "Juniper", "Keystone", "Kestrel", "Lantern", "Larch",
+    "Laurel", "Liberty", "Lighthouse", "Linden", "Lotus", "Lumen", "Lynx", "Magnolia", "Maple", "Marigold",
+    "Meridian", "Mesa", "Mistral", "Monarch", "Nimbus", "North Star", "Nova", "Oak", "Obsidian", "Olive", "Onyx",
+    "Orchard", "Osprey", "Otter", "Pebble", "Pelican", "Pine", "Pioneer", "Prairie", "Quarry", "Quartz", "Raven",
+    "Redwood", "Ridge", "River", "Rowan", "Saffron", "Sage", "Sequoia", "Silver", "Solstice", "Sparrow", "Spruce",
+    "Summit", "Sycamore", "Tamarack", "Terra", "Thistle", "Timber", "Topaz", "Tundra", "Umber", "Valley", "Verdant",
+    "Vista", "Walnut", "Wexford", "Willow", "Winter", "Yarrow", "Zephyr", "Zinnia", "Müller", "Ångström", "Óbidos",
     "Señora", "Café Noir", "Łukasz", "Žižka", "O'Brien", "D'Angelo",
 )  # fmt: skip
 TRADES = (
-    "Analytics", "Apparel", "Arts", "Athletics", "Bank", "Books", "Brewing", "Bikes", "Capital", "Church", "Cinema", "Clinic",
-    "Coffee", "College", "Communications", "Credit Union", "Dental", "Design", "Digital", "Energy", "Events", "Fitness", "Foods",
-    "Foundation", "Furniture", "Games", "Gardens", "Health", "Home", "Hospitality", "Hotels", "Insurance", "Jewellery", "Labs",
-    "Legal", "Library", "Logistics", "Marketing", "Media", "Museum", "Music", "Networks", "Optics", "Outdoors", "Partners",
-    "Pets", "Pharma", "Press", "Properties", "Radio", "Realty", "Robotics", "School District", "Software", "Solutions", "Sports",
-    "Studios", "Theatre", "Toys", "Travel", "University", "Ventures", "Wines", "Works",
+    "Analytics", "Apparel", "Arts", "Athletics", "Bank", "Books", "Brewing", "Bikes", "Capital", "Church", "Cinema",
+    "Clinic", "Coffee", "College", "Communications", "Credit Union", "Dental", "Design", "Digital", "Energy",
+    "Events", "Fitness", "Foods", "Foundation", "Furniture", "Games", "Gardens", "Health", "Home", "Hospitality",
+    "Hotels", "Insurance", "Jewellery", "Labs", "Legal", "Library", "Logistics", "Marketing", "Media", "Museum",
+    "Music", "Networks", "Optics", "Outdoors", "Partners", "Pets", "Pharma", "Press", "Properties", "Radio", "Realty",
+    "Robotics", "School District", "Software", "Solutions", "Sports", "Studios", "Theatre", "Toys", "Travel",
+    "University", "Ventures", "Wines", "Works",
 )  # fmt: skip
-FORMS = ("", "", "", "", " Inc.", ", Inc.", " LLC", ", LLC", " Group", " & Co.", " Ltd", " Company", " Holdings", " (West)", " - HQ")
+FORMS = (
+    "", "", "", "", " Inc.", ", Inc.", " LLC", ", LLC", " Group", " & Co.", " Ltd", " Company", " Holdings",
+    " (West)", " - HQ",
+)  # fmt: skip
 ODD_COMPANIES = {
-    17: "NA", 42: "null", 77: "None", 118: "Smith, Jones & Partners, LLC", 163: '"Big" Dave\'s Pizza', 204: "東京メディア株式会社",
-    251: "Têxtil São João S.A.", 307: "Bürgermeister & Söhne GmbH", 355: "  Leading Space Ltd", 402: "Nil", 466: "Žluťoučký kůň s.r.o.",
-    519: "Rock 'n' Roll Records", 577: "🌵 Cactus Outfitters", 640: "TRUE", 702: "0042 Studios", 768: "N/A", 812: "A\\B Testing; Co.",
+    17: "NA", 42: "null", 77: "None", 118: "Smith, Jones & Partners, LLC", 163: "\"Big\" Dave's Pizza",
+    204: "東京メディア株式会社", 251: "Têxtil São João S.A.", 307: "Bürgermeister & Söhne GmbH", 355: "  Leading Space Ltd",
+    402: "Nil", 466: "Žluťoučký kůň s.r.o.", 519: "Rock 'n' Roll Records", 577: "🌵 Cactus Outfitters", 640: "TRUE",
+    702: "0042 Studios", 768: "N/A", 812: "A\\B Testing; Co.",
 }  # fmt: skip
 
 FIRST_NAMES = (
-    "Aaron", "Abigail", "Adele", "Ahmed", "Aisha", "Alan", "Alejandro", "Alice", "Amara", "Amelia", "Andrea", "Andrew", "Anna",
-    "Anneli", "Antonio", "Ben", "Bianca", "Brandon", "Brigitte", "Caleb", "Carla", "Carlos", "Charlotte", "Chen", "Chloë",
-    "Christopher", "Claire", "Daniel", "Danielle", "David", "Deepa", "Diego", "Dmitri", "Eleanor", "Elena", "Eli", "Emily",
-    "Emma", "Ethan", "Fatima", "Felix", "Fiona", "François", "Gabriel", "Gemma", "George", "Grace", "Grzegorz", "Hannah",
-    "Harper", "Hiroshi", "Ian", "Ibrahim", "Imani", "Ingrid", "Isaac", "Isabella", "Jack", "Jacob", "Jade", "Jasmine", "Jean-Luc",
-    "Jessica", "Joaquín", "John", "Jonas", "José", "Julia", "Kai", "Karen", "Katarzyna", "Keisha", "Kevin", "Laila", "Laura",
-    "Leo", "Liam", "Linda", "Lucía", "Lucy", "Marcus", "Maria", "Mark", "Mateo", "Maya", "Megan", "Michael", "Mia", "Mohammed",
-    "Naomi", "Natalie", "Nathan", "Nia", "Nicole", "Noah", "Olga", "Oliver", "Olivia", "Omar", "Oscar", "Patrick", "Paula",
-    "Peter", "Priya", "Rachel", "Rafael", "Rebecca", "Renée", "Robert", "Rosa", "Ryan", "Samuel", "Sarah", "Sean", "Sofia",
+    "Aaron", "Abigail", "Adele", "Ahmed", "Aisha", "Alan", "Alejandro", "Alice", "Amara", "Amelia", "Andrea",
+    "Andrew", "Anna", "Anneli", "Antonio", "Ben", "Bianca", "Brandon", "Brigitte", "Caleb", "Carla", "Carlos",
+    "Charlotte", "Chen", "Chloë", "Christopher", "Claire", "Daniel", "Danielle", "David", "Deepa", "Diego", "Dmitri",
+    "Eleanor", "Elena", "Eli", "Emily", "Emma", "Ethan", "Fatima", "Felix", "Fiona", "François", "Gabriel", "Gemma",
+    "George", "Grace", "Grzegorz", "Hannah", "Harper", "Hiroshi", "Ian", "Ibrahim", "Imani", "Ingrid", "Isaac",
+    "Isabella", "Jack", "Jacob", "Jade", "Jasmine", "Jean-Luc", "Jessica", "Joaquín", "John", "Jonas", "José",
+    "Julia", "Kai", "Karen", "Katarzyna", "Keisha", "Kevin", "Laila", "Laura", "Leo", "Liam", "Linda", "Lucía",
+    "Lucy", "Marcus", "Maria", "Mark", "Mateo", "Maya", "Megan", "Michael", "Mia", "Mohammed", "Naomi", "Natalie",
+    "Nathan", "Nia", "Nicole", "Noah", "Olga", "Oliver", "Olivia", "Omar", "Oscar", "Patrick", "Paula", "Peter",
+    "Priya", "Rachel", "Rafael", "Rebecca", "Renée", "Robert", "Rosa", "Ryan", "Samuel", "Sarah", "Sean", "Sofia",
     "Søren", "Stephen", "Susan", "Tariq", "Thomas", "Valentina", "Victor", "Wei", "William", "Yasmin", "Yuki", "Zoë",
 )  # fmt: skip
 LAST_NAMES = (
-    "Adams", "Ali", "Allen", "Anderson", "Andersson", "Bailey", "Baker", "Barnes", "Bauer", "Bennett", "Bianchi", "Brown",
-    "Campbell", "Carter", "Castro", "Chen", "Clark", "Cohen", "Collins", "Cooper", "Costa", "Cruz", "Davies", "Davis", "Díaz",
-    "Dubois", "Edwards", "Evans", "Fernández", "Fischer", "Foster", "García", "Gibson", "Gomez", "González", "Gray", "Green",
-    "Gupta", "Hall", "Hansen", "Harris", "Hayes", "Hill", "Hoffmann", "Howard", "Hughes", "Ito", "Jackson", "James", "Jensen",
-    "Johnson", "Jones", "Kaur", "Kelly", "Khan", "Kim", "King", "Kowalski", "Kumar", "Larsen", "Lee", "Lewis", "Li", "López",
-    "Martin", "Martínez", "McDonald", "Meyer", "Miller", "Mitchell", "Moore", "Moreau", "Morgan", "Morris", "Müller", "Murphy",
-    "Nakamura", "Nelson", "Nguyen", "Nielsen", "Novák", "O'Connor", "O'Neill", "Okafor", "Olsen", "Parker", "Patel", "Pérez",
-    "Peterson", "Phillips", "Powell", "Price", "Ramírez", "Reed", "Richardson", "Rivera", "Roberts", "Robinson", "Rossi", "Russell",
-    "Sanders", "Santos", "Sato", "Schmidt", "Schneider", "Scott", "Sharma", "Silva", "Simmons", "Singh", "Smith", "Stewart",
-    "Sullivan", "Suzuki", "Tanaka", "Taylor", "Thompson", "Torres", "Turner", "Van den Berg", "Vargas", "Walker", "Wang", "Ward",
-    "Watson", "White", "Williams", "Wilson", "Wood", "Wright", "Yamamoto", "Young", "Zhang", "Null", "True",
+    "Adams", "Ali", "Allen", "Anderson", "Andersson", "Bailey", "Baker", "Barnes", "Bauer", "Bennett", "Bianchi",
+    "Brown", "Campbell", "Carter", "Castro", "Chen", "Clark", "Cohen", "Collins", "Cooper", "Costa", "Cruz", "Davies",
+    "Davis", "Díaz", "Dubois", "Edwards", "Evans", "Fernández", "Fischer", "Foster", "García", "Gibson", "Gomez",
+    "González", "Gray", "Green", "Gupta", "Hall", "Hansen", "Harris", "Hayes", "Hill", "Hoffmann", "Howard", "Hughes",
+    "Ito", "Jackson", "James", "Jensen", "Johnson", "Jones", "Kaur", "Kelly", "Khan", "Kim", "King", "Kowalski",
+    "Kumar", "Larsen", "Lee", "Lewis", "Li", "López", "Martin", "Martínez", "McDonald", "Meyer", "Miller", "Mitchell",
+    "Moore", "Moreau", "Morgan", "Morris", "Müller", "Murphy", "Nakamura", "Nelson", "Nguyen", "Nielsen", "Novák",
+    "O'Connor", "O'Neill", "Okafor", "Olsen", "Parker", "Patel", "Pérez", "Peterson", "Phillips", "Powell", "Price",
+    "Ramírez", "Reed", "Richardson", "Rivera", "Roberts", "Robinson", "Rossi", "Russell", "Sanders", "Santos", "Sato",
+    "Schmidt", "Schneider", "Scott", "Sharma", "Silva", "Simmons", "Singh", "Smith", "Stewart", "Sullivan", "Suzuki",
+    "Tanaka", "Taylor", "Thompson", "Torres", "Turner", "Van den Berg", "Vargas", "Walker", "Wang", "Ward", "Watson",
+    "White", "Williams", "Wilson", "Wood", "Wright", "Yamamoto", "Young", "Zhang", "Null", "True",
 )  # fmt: skip
 TITLES = (
-    "Marketing Manager", "Director of Marketing", "VP Marketing", "CMO", "Email Specialist", "Owner", "Communications Officer",
-    "Head of CRM", "Digital Marketing Lead", "Office Manager", "CEO & Founder", "Database Administrator", "Coordinator, Events",
+    "Marketing Manager", "Director of Marketing", "VP Marketing", "CMO", "Email Specialist", "Owner",
+    "Communications Officer", "Head of CRM", "Digital Marketing Lead", "Office Manager", "CEO & Founder",
+    "Database Administrator", "Coordinator, Events",
 )  # fmt: skip
 DEPARTMENTS = ("Marketing", "Communications", "Sales", "Operations", "IT", "Finance", "Development & Fundraising")
 SALUTATIONS = ("Ms.", "Mr.", "Mrs.", "Dr.", "Mx.")
 INDUSTRIES = (
-    "Agriculture", "Apparel", "Banking", "Communications", "Construction", "Consulting", "Education", "Energy", "Entertainment",
-    "Food & Beverage", "Government", "Healthcare", "Hospitality", "Insurance", "Manufacturing", "Media", "Not For Profit",
-    "Recreation", "Retail", "Technology", "Transportation", "Other",
+    "Agriculture", "Apparel", "Banking", "Communications", "Construction", "Consulting", "Education", "Energy",
+    "Entertainment", "Food & Beverage", "Government", "Healthcare", "Hospitality", "Insurance", "Manufacturing",
+    "Media", "Not For Profit", "Recreation", "Retail", "Technology", "Transportation", "Other",
 )  # fmt: skip
 NOT_FOR_PROFIT = INDUSTRIES.index("Not For Profit")
 LEAD_SOURCES = (
-    "Web", "Free Trial", "Webinar", "Trade Show", "Partner Referral", "Customer Referral", "Outbound", "Paid Search", "Content Download",
+    "Web", "Free Trial", "Webinar", "Trade Show", "Partner Referral", "Customer Referral", "Outbound", "Paid Search",
+    "Content Download",
 )  # fmt: skip
 DESCRIPTIONS = (
     "Moved from a competitor in the spring.\nPrefers calls before noon, \"no email please\".",
@@ -153,6 +164,9 @@ DESCRIPTIONS = (
 )  # fmt: skip
 LOSS_REASONS = ("Price", "No Decision", "Lost to Competitor", "Missing Feature", "No Budget", "Timing", "Unresponsive")
 NEXT_STEPS = (
-    "Send proposal", "Call back after board meeting", "Legal review, then sign", "Demo with \"power users\"", "Security questionnaire",
+    "Send proposal", "Call back after board meeting", "Legal review, then sign", "Demo with \"power users\"",
+    "Security questionnaire",
 )  # fmt: skip
-CANCEL_REASONS = ("Price", "Moved to competitor", "Business closed", "Low usage", "Missing feature", "Merged with other account")
+CANCEL_REASONS = (
+    "Price", "Moved to competitor", "Business closed", "Low usage", "Missing feature", "Merged with other account",
+)  # fmt: skip

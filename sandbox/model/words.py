@@ -33,10 +33,11 @@ _DOMAINS = tuple(p.domain for p in v.PLACES)
 def company_names(chance: Chance, keys: Indexes) -> pa.Array:
     """Company names; a few are the texts that careless loaders take for NULL, or hold quotes and commas."""
     names = join(
-        choice(v.ROOTS, chance.pick("company root", keys, len(v.ROOTS))), " ",
+        choice(v.ROOTS, chance.pick("company root", keys, len(v.ROOTS))),
+        " ",
         choice(v.TRADES, chance.pick("company trade", keys, len(v.TRADES))),
         choice(v.FORMS, chance.pick("company form", keys, len(v.FORMS))),
-    )  # fmt: skip
+    )
     odd = np.isin(keys, list(v.ODD_COMPANIES))
     if not odd.any():
         return names
@@ -48,9 +49,10 @@ def domains(chance: Chance, keys: Indexes, places: Indexes) -> pa.Array:
     """The company's internet domain."""
     return join(
         choice(_ROOT_SLUGS, chance.pick("company root", keys, len(v.ROOTS))),
-        choice(_TRADE_SLUGS, chance.pick("company trade", keys, len(v.TRADES))), ".",
+        choice(_TRADE_SLUGS, chance.pick("company trade", keys, len(v.TRADES))),
+        ".",
         choice(_DOMAINS, places),
-    )  # fmt: skip
+    )
 
 
 def first_names(chance: Chance, keys: Indexes) -> pa.Array:
@@ -66,27 +68,28 @@ def last_names(chance: Chance, keys: Indexes) -> pa.Array:
 def emails(chance: Chance, people: Indexes, companies: Indexes, places: Indexes) -> pa.Array:
     """Addresses of people at their companies; some are in capitals, as people type them."""
     written = join(
-        choice(_FIRST_SLUGS, chance.pick("first name", people, len(v.FIRST_NAMES))), ".",
-        choice(_LAST_SLUGS, chance.pick("last name", people, len(v.LAST_NAMES))), "@",
+        choice(_FIRST_SLUGS, chance.pick("first name", people, len(v.FIRST_NAMES))),
+        ".",
+        choice(_LAST_SLUGS, chance.pick("last name", people, len(v.LAST_NAMES))),
+        "@",
         domains(chance, companies, places),
-    )  # fmt: skip
+    )
     return pc.if_else(pa.array(chance.happens("email capitals", people, 0.02)), pc.utf8_upper(written), written)
 
 
 def phones(chance: Chance, keys: Indexes, places: Indexes) -> pa.Array:
     """Telephone numbers with the place's prefix."""
-    return join(
-        choice([p.dial for p in v.PLACES], places), " 555-", digits(chance.pick("phone", keys, 10_000), 4)
-    )
+    return join(choice([p.dial for p in v.PLACES], places), " 555-", digits(chance.pick("phone", keys, 10_000), 4))
 
 
 def streets(chance: Chance, keys: Indexes) -> pa.Array:
     """Street, number and sometimes a second line."""
     return join(
-        digits(chance.between("house", keys, 1, 2400)), " ",
+        digits(chance.between("house", keys, 1, 2400)),
+        " ",
         choice(v.STREETS, chance.pick("street", keys, len(v.STREETS))),
         choice(v.SUITES, chance.pick("suite", keys, len(v.SUITES))),
-    )  # fmt: skip
+    )
 
 
 def place_column(column: str, places: Indexes) -> pa.Array:

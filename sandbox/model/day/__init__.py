@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.model.company import Company
-from sandbox.model.day import billing, contracts, cleanup, leads, pipeline, rollups
+from sandbox.model.day import billing, cleanup, contracts, leads, pipeline, rollups
 from sandbox.model.day.clock import Day
 
 

@@ -20,7 +20,9 @@ def merges(day: Day) -> None:
     """An account that was entered twice goes into the older one; its contacts and deals move."""
     company, a = day.company, day.company.accounts
     known = (a["twin"] >= 0) & ~a["deleted"] & (a["created"] < day.start) & (a["status"] == 0)
-    losers = np.setdiff1d(np.flatnonzero(known), np.concatenate([company.billing_accounts["account"], company.customers["account"]]))
+    losers = np.setdiff1d(
+        np.flatnonzero(known), np.concatenate([company.billing_accounts["account"], company.customers["account"]])
+    )
     losers = losers[~a["deleted"][a["twin"][losers]]]
     for loser in losers[: day.count(0.5)]:
         winner, stamp = int(a["twin"][loser]), day.office(f"merge {loser}", 1)[0]
@@ -34,9 +36,12 @@ def merges(day: Day) -> None:
 
 
 def deletions(day: Day) -> None:
-    """Into the recycle bin: a contact, a lead, an open deal, a deal entered twice. For good: a contact, a lead, a customer."""
+    """Into the recycle bin go a contact, a lead, an open deal and a double; for good a contact, a lead, a customer."""
     company, d = day.company, day.company.deals
-    for name, frame, free in (("contact", company.contacts, _free_contacts(day)), ("lead", company.leads, _free_leads(day))):
+    for name, frame, free in (
+        ("contact", company.contacts, _free_contacts(day)),
+        ("lead", company.leads, _free_leads(day)),
+    ):
         binned = day.pick(f"{name} deleted", free, day.count(1))
         day.change(frame, binned, day.office(f"{name} deleted", len(binned)), deleted=True)
         _remove_members(day, name, binned)
@@ -64,7 +69,12 @@ def _free_contacts(day: Day) -> Indexes:
 def _free_leads(day: Day) -> Indexes:
     """Leads that were not converted."""
     x = day.company.leads
-    return day.untouched(x, np.flatnonzero((x["status"] <= NURTURING + 1) & ~x["deleted"] & np.isnat(x["gone"]) & (x["created"] < day.start)))
+    return day.untouched(
+        x,
+        np.flatnonzero(
+            (x["status"] <= NURTURING + 1) & ~x["deleted"] & np.isnat(x["gone"]) & (x["created"] < day.start)
+        ),
+    )
 
 
 def _remove_members(day: Day, name: str, rows: Indexes) -> None:
@@ -89,7 +99,7 @@ def _customers_without_transactions(day: Day) -> None:
 
 
 def edits(day: Day) -> None:
-    """Owners change, contacts and leads are corrected, members answer, an employee's record changes, a job touches many rows at once."""
+    """People change owners, contacts and leads, members answer, and a job touches many accounts in the same second."""
     company, a, x = day.company, day.company.accounts, day.company.leads
     live = day.untouched(a, np.flatnonzero(~a["deleted"] & (a["brand"] >= 0)))
     moved = day.pick("owner", live, day.count(4, at_least=3))
@@ -97,9 +107,17 @@ def edits(day: Day) -> None:
     day.change(a, moved, day.office("owner", len(moved)), owner=owner, active_on=day.date)
     contacts = _free_contacts(day)
     corrected = day.pick("contact edited", contacts, day.count(4, at_least=3))
-    day.change(company.contacts, corrected, day.office("contact edited", len(corrected)), opted_out=~company.contacts["opted_out"][corrected], active_on=day.date)
+    day.change(
+        company.contacts,
+        corrected,
+        day.office("contact edited", len(corrected)),
+        opted_out=~company.contacts["opted_out"][corrected],
+        active_on=day.date,
+    )
     worked = day.pick("lead worked", _free_leads(day), day.count(6, at_least=4))
-    day.change(x, worked, day.office("lead worked", len(worked)), status=(x["status"][worked] + 1) % 4, active_on=day.date)
+    day.change(
+        x, worked, day.office("lead worked", len(worked)), status=(x["status"][worked] + 1) % 4, active_on=day.date
+    )
     m = company.members
     silent = day.untouched(m, np.flatnonzero((m["status"] < 2) & ~m["deleted"]))
     answering = day.pick("answer", silent, day.count(3, at_least=2))
@@ -112,7 +130,7 @@ def edits(day: Day) -> None:
 
 
 def late_rows(day: Day) -> None:
-    """A long transaction of yesterday commits now: a new lead and a changed account carry stamps of before the old now."""
+    """A long transaction commits only now: a new lead and a changed account carry stamps of before the old now."""
     company, a, chance = day.company, day.company.accounts, day.company.chance
     ago = chance.between(f"late {day.date}", np.arange(2), 60, LATE_BY)
     stamps = day.start - seconds(ago)

@@ -77,6 +77,8 @@ class Day:
         """A person changes Salesforce rows: both stamps move, never back."""
         stamp = np.broadcast_to(stamp, rows.shape)
         frame.update(
-            rows, modified=np.maximum(frame["modified"][rows], stamp), stamp=np.maximum(frame["stamp"][rows], stamp), **values
+            rows,
+            modified=np.maximum(frame["modified"][rows], stamp),
+            stamp=np.maximum(frame["stamp"][rows], stamp),
+            **values,
         )
-

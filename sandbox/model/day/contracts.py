@@ -6,15 +6,30 @@ import numpy as np
 
 from sandbox.model.calendar import Dates, days, seconds
 from sandbox.model.company import (
-    CANCELLATION, DOWNGRADE, EXPANSION, NEW, NEW_BUSINESS, RENEWAL, RENEWAL_DEAL, UPGRADE, WON,
-)  # fmt: skip
+    CANCELLATION,
+    DOWNGRADE,
+    EXPANSION,
+    NEW,
+    NEW_BUSINESS,
+    RENEWAL,
+    RENEWAL_DEAL,
+    UPGRADE,
+    WON,
+)
 from sandbox.model.day.clock import Day
 from sandbox.model.day.leads import add_deals
 from sandbox.model.day.pipeline import open_deals
 from sandbox.model.frame import NO_DATE, NONE, Indexes
 from sandbox.model.operations.customers import add_customers, open_billing_accounts
-from sandbox.model.operations.deals import add_lines, clone_deals, primary_contacts, sold_plans
-from sandbox.model.operations.subscriptions import add_versions, changed_plans, first_plans, start_subscriptions
+from sandbox.model.operations.deals import add_lines, clone_deals, primary_contacts, sold
+from sandbox.model.operations.subscriptions import (
+    SLOTS,
+    Plans,
+    add_versions,
+    changed_plans,
+    first_plans,
+    start_subscriptions,
+)
 
 
 def wins(day: Day) -> None:
@@ -67,20 +82,18 @@ def changes(day: Day) -> None:
 def _amend(day: Day, subscriptions: Indexes, change: np.ndarray, stamps: Dates) -> Indexes:
     """A new version of each subscription, booked on the day of its stamp."""
     company, s, v, x = day.company, day.company.subscriptions, day.company.versions, day.company.plans
-    product, quantity, unit = first_plans(company, subscriptions)
+    plans = first_plans(company, subscriptions)
     old = s["latest"][subscriptions].astype(np.int64)
     if (old >= 0).any():
-        slots = np.full((len(v), 3), NONE, np.int64)
+        slots = np.full((len(v), SLOTS), NONE, np.int64)
         slots[x["version"], x["slot"]] = x.rows
         plan = slots[old]
-        product = np.where(plan >= 0, x["product"][plan], NONE)
-        quantity, unit = x["quantity"][plan], x["unit"][plan]
-        keys = subscriptions * 4096 + v["number"][old] + 1
-        product, quantity, unit = changed_plans(company, change, keys, product, quantity, unit)
+        plans = Plans(np.where(plan >= 0, x["product"][plan], NONE), x["quantity"][plan], x["unit"][plan])
+        plans = changed_plans(company, change, subscriptions * 4096 + v["number"][old] + 1, plans)
     booked = stamps.astype("M8[D]")
     notice = company.chance.happens(f"immediately {day.date}", subscriptions, 0.5)
     leaves = np.where(change == CANCELLATION, np.where(notice, booked, booked + days(30)), NO_DATE)
-    versions = add_versions(company, subscriptions, change, booked, stamps, leaves, (product, quantity, unit))
+    versions = add_versions(company, subscriptions, change, booked, stamps, cancelled=leaves, plans=plans)
     day.billed.append(s["billing_account"][subscriptions].astype(np.int64))
     return versions
 
@@ -96,11 +109,15 @@ def _with_deal(day: Day, subscriptions: Indexes, change: int) -> None:
         waiting = open_deals(day)
         waiting = waiting[d["kind"][waiting] == EXPANSION]
         of = {(int(d["account"][w]), int(d["brand"][w])): int(w) for w in waiting}
-        deals = np.array([of.pop((int(a), int(k)), NONE) for a, k in zip(account, brand, strict=True)], np.int64).reshape(-1)
+        deals = np.array(
+            [of.pop((int(a), int(k)), NONE) for a, k in zip(account, brand, strict=True)], np.int64
+        ).reshape(-1)
     missing = deals < 0
     opened = day.office(f"opened {change}", int(missing.sum()), 13, 16)
     kind = EXPANSION if change == UPGRADE else RENEWAL_DEAL
-    deals[missing] = add_deals(day, account[missing], brand[missing], kind, opened, contact=primary_contacts(company, account[missing]))
+    deals[missing] = add_deals(
+        day, account[missing], brand[missing], kind, opened, contact=primary_contacts(company, account[missing])
+    )
     versions = _amend(day, subscriptions, np.full(len(subscriptions), change), stamps + seconds(600))
     _close(day, deals, versions, stamps)
 
@@ -112,14 +129,19 @@ def _close(day: Day, deals: Indexes, versions: Indexes, stamps: Dates) -> None:
     when[deals] = stamps
     offered = np.flatnonzero(np.isin(lines["deal"], deals) & ~lines["deleted"])
     day.change(lines, offered, when[lines["deal"][offered]] - seconds(120), deleted=True)
-    position, product, quantity, unit = sold_plans(company, versions)
-    order = np.argsort(deals[position], kind="stable")
-    position, product, quantity, unit = position[order], product[order], quantity[order], unit[order]
-    add_lines(company, deals[position], product, quantity, unit, 0, stamps[position] - seconds(60))
+    offer = sold(company, versions, deals)
+    add_lines(company, offer, when[offer.deal] - seconds(60))
     day.change(
-        d, deals, stamps, stage=WON, stage_changed=stamps, close=stamps.astype("M8[D]"), subscription=v["subscription"][versions],
-        term=v["current_term"][versions], active_on=day.date,
-    )  # fmt: skip
+        d,
+        deals,
+        stamps,
+        stage=WON,
+        stage_changed=stamps,
+        close=stamps.astype("M8[D]"),
+        subscription=v["subscription"][versions],
+        term=v["current_term"][versions],
+        active_on=day.date,
+    )
     v.update(versions, deal=deals)
     company.journal.post("bookings", d["close"][deals], d["brand"][deals], d["currency"][deals], d["amount"][deals])
     day.credited.append(d["campaign"][deals][d["campaign"][deals] >= 0].astype(np.int64))
@@ -131,5 +153,3 @@ def _enter_twice(day: Day, deals: Indexes) -> None:
     chosen = day.pick("cloned", deals, 1)
     clones = clone_deals(company, chosen, d["stage_changed"][chosen] + seconds(1800))
     company.journal.post("bookings", d["close"][clones], d["brand"][clones], d["currency"][clones], d["amount"][clones])
-
-

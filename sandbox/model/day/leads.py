@@ -9,7 +9,7 @@ from sandbox.model.calendar import Dates, seconds
 from sandbox.model.company import CONVERTED, NEW_BUSINESS, PLACE_CURRENCY, PROSPECT, WORKING, Company
 from sandbox.model.day.clock import Day
 from sandbox.model.frame import NONE, Indexes
-from sandbox.model.operations.deals import add_lines, drawn_lines
+from sandbox.model.operations.deals import add_lines, drawn
 from sandbox.model.vocabulary import PLACES
 from sandbox.model.words import STRANGER
 
@@ -37,24 +37,42 @@ def add_accounts(company: Company, brand: Indexes, place: Indexes, firm: Indexes
     """Prospects."""
     keys = len(company.accounts) + np.arange(len(brand), dtype=np.int64)
     return company.accounts.append(
-        len(brand), firm=firm, brand=brand, place=place, status=PROSPECT, owner=company.sellers("account owner", keys, brand),
-        created=stamps, modified=stamps, stamp=stamps, active_on=stamps.astype("M8[D]"),
-    )  # fmt: skip
+        len(brand),
+        firm=firm,
+        brand=brand,
+        place=place,
+        status=PROSPECT,
+        owner=company.sellers("account owner", keys, brand),
+        created=stamps,
+        modified=stamps,
+        stamp=stamps,
+        active_on=stamps.astype("M8[D]"),
+    )
 
 
-def add_contacts(company: Company, account: Indexes, stamps: Dates, *, primary: bool, person: Indexes | None = None) -> Indexes:
+def add_contacts(
+    company: Company, account: Indexes, stamps: Dates, *, primary: bool, person: Indexes | None = None
+) -> Indexes:
     """People at accounts."""
     keys = (len(company.contacts) + np.arange(len(account), dtype=np.int64)) * 16 + (1 << 45)
     return company.contacts.append(
-        len(account), account=account, person=keys if person is None else person, primary=primary,
-        owner=company.accounts["owner"][account], created=stamps, modified=stamps, stamp=stamps,
-    )  # fmt: skip
+        len(account),
+        account=account,
+        person=keys if person is None else person,
+        primary=primary,
+        owner=company.accounts["owner"][account],
+        created=stamps,
+        modified=stamps,
+        stamp=stamps,
+    )
 
 
 def _enter_twice(day: Day, row: np.int64) -> None:
     """Make one of the new accounts the double of an older prospect of the same brand."""
     a = day.company.accounts
-    same = (a["brand"] == a["brand"][row]) & (a["status"] == PROSPECT) & ~a["deleted"] & (a["twin"] < 0) & (a.rows < row)
+    same = (
+        (a["brand"] == a["brand"][row]) & (a["status"] == PROSPECT) & ~a["deleted"] & (a["twin"] < 0) & (a.rows < row)
+    )
     originals = day.pick("entered twice", np.flatnonzero(same), 1)
     if len(originals):
         a.update(row, twin=originals[0], firm=a["firm"][originals[0]], place=a["place"][originals[0]])
@@ -66,17 +84,35 @@ def _invite(day: Day) -> None:
     live = np.flatnonzero(~c["deleted"] & np.isnat(c["gone"]))
     for contact in day.pick("invited", live, day.count(4, at_least=2)):
         brand = company.accounts["brand"][c["account"][contact]]
-        running = np.flatnonzero((company.campaigns["brand"] == brand) & (company.campaigns["end"] > day.date) & (company.campaigns["start"] <= day.date))
+        running = np.flatnonzero(
+            (company.campaigns["brand"] == brand)
+            & (company.campaigns["end"] > day.date)
+            & (company.campaigns["start"] <= day.date)
+        )
         running = np.setdiff1d(running, m["campaign"][m["contact"] == contact])
         chosen = day.pick(f"invited to {contact}", running, 1)
-        _join(day, chosen, np.full(len(chosen), NONE), np.full(len(chosen), contact), day.office(f"invited {contact}", len(chosen)))
+        _join(
+            day,
+            chosen,
+            np.full(len(chosen), NONE),
+            np.full(len(chosen), contact),
+            day.office(f"invited {contact}", len(chosen)),
+        )
 
 
 def _join(day: Day, campaign: Indexes, lead: Indexes, contact: Indexes, stamps: Dates) -> None:
     company = day.company
     owner = np.where(lead >= 0, company.leads["owner"][lead], company.contacts["owner"][contact])
     company.members.append(
-        len(campaign), campaign=campaign, lead=lead, contact=contact, status=0, owner=owner, created=stamps, modified=stamps, stamp=stamps
+        len(campaign),
+        campaign=campaign,
+        lead=lead,
+        contact=contact,
+        status=0,
+        owner=owner,
+        created=stamps,
+        modified=stamps,
+        stamp=stamps,
     )
     day.credited.append(campaign)
 
@@ -87,7 +123,13 @@ def new_leads(day: Day) -> None:
     rows = add_leads(day, day.keys(n), day.office("new lead", n))
     from_campaign = rows[day.company.leads["campaign"][rows] >= 0]
     campaign = day.company.leads["campaign"][from_campaign].astype(np.int64)
-    _join(day, campaign, from_campaign, np.full(len(campaign), NONE), day.company.leads["created"][from_campaign] + seconds(5))
+    _join(
+        day,
+        campaign,
+        from_campaign,
+        np.full(len(campaign), NONE),
+        day.company.leads["created"][from_campaign] + seconds(5),
+    )
 
 
 def add_leads(day: Day, keys: Indexes, stamps: Dates) -> Indexes:
@@ -96,20 +138,34 @@ def add_leads(day: Day, keys: Indexes, stamps: Dates) -> Indexes:
     brand = chance.weighted("lead brand", keys, _WEIGHTS)
     campaign = np.full(len(keys), NONE, np.int64)
     for position, one in enumerate(brand):
-        running = np.flatnonzero((company.campaigns["brand"] == one) & (company.campaigns["start"] <= day.date) & (company.campaigns["end"] > day.date))
+        running = np.flatnonzero(
+            (company.campaigns["brand"] == one)
+            & (company.campaigns["start"] <= day.date)
+            & (company.campaigns["end"] > day.date)
+        )
         if len(running) and chance.happens("from a campaign", keys[position : position + 1], 0.6)[0]:
             campaign[position] = running[chance.pick("lead campaign", keys[position : position + 1], len(running))[0]]
     return company.leads.append(
-        len(keys), brand=brand, person=keys + STRANGER * 2, company=keys + STRANGER * 2, campaign=campaign,
-        place=chance.weighted("lead place", keys, tuple(p.weight for p in PLACES)), owner=company.sellers("lead owner", keys, brand),
-        created=stamps, modified=stamps, stamp=stamps, active_on=stamps.astype("M8[D]"),
-    )  # fmt: skip
+        len(keys),
+        brand=brand,
+        person=keys + STRANGER * 2,
+        company=keys + STRANGER * 2,
+        campaign=campaign,
+        place=chance.weighted("lead place", keys, tuple(p.weight for p in PLACES)),
+        owner=company.sellers("lead owner", keys, brand),
+        created=stamps,
+        modified=stamps,
+        stamp=stamps,
+        active_on=stamps.astype("M8[D]"),
+    )
 
 
 def conversions(day: Day) -> None:
     """Leads become an account, its primary contact and a deal, all in the same second."""
     company, x, chance = day.company, day.company.leads, day.company.chance
-    usable = (x["status"] <= WORKING) & (x["brand"] >= 0) & ~x["deleted"] & np.isnat(x["gone"]) & (x["created"] < day.start)
+    usable = (
+        (x["status"] <= WORKING) & (x["brand"] >= 0) & ~x["deleted"] & np.isnat(x["gone"]) & (x["created"] < day.start)
+    )
     lead = day.pick("converted", np.flatnonzero(usable), day.count(1.5, at_least=2))
     stamps = day.office("converted", len(lead))
     brand, place = x["brand"][lead].astype(np.int64), x["place"][lead].astype(np.int64)
@@ -119,29 +175,49 @@ def conversions(day: Day) -> None:
     campaign = x["campaign"][lead].astype(np.int64)
     campaign = np.where((campaign >= 0) & (company.campaigns["currency"][campaign] == currency), campaign, NONE)
     deal = add_deals(day, account, brand, NEW_BUSINESS, stamps, campaign=campaign, contact=contact)
-    day.change(x, lead, stamps, status=CONVERTED, converted=stamps.astype("M8[D]"), account=account, contact=contact, deal=deal)
+    day.change(
+        x, lead, stamps, status=CONVERTED, converted=stamps.astype("M8[D]"), account=account, contact=contact, deal=deal
+    )
     day.credited += [campaign[campaign >= 0], x["campaign"][lead][x["campaign"][lead] >= 0].astype(np.int64)]
     offered = deal[chance.happens("has lines", deal, 0.6)]
     price(company, offered, stamps[np.searchsorted(deal, offered)] + seconds(240))
 
 
 def add_deals(
-    day: Day, account: Indexes, brand: Indexes, kind: int, stamps: Dates, *, campaign: Indexes | int = NONE, contact: Indexes | int = NONE
+    day: Day,
+    account: Indexes,
+    brand: Indexes,
+    kind: int,
+    stamps: Dates,
+    *,
+    campaign: Indexes | int = NONE,
+    contact: Indexes | int = NONE,
 ) -> Indexes:
     """Open deals in the first stage, without an amount yet."""
     company, a = day.company, day.company.accounts
     keys = len(company.deals) + np.arange(len(account), dtype=np.int64)
     expected = day.date + company.chance.between("expected close", keys, 14, 120).astype("m8[D]")
     return company.deals.append(
-        len(account), account=account, brand=brand, currency=PLACE_CURRENCY[a["place"][account]], kind=kind, stage=0, close=expected,
-        priced=False, campaign=campaign, contact=contact, owner=company.sellers("deal owner", keys, brand), created=stamps, modified=stamps,
-        stamp=stamps, active_on=stamps.astype("M8[D]"),
-    )  # fmt: skip
+        len(account),
+        account=account,
+        brand=brand,
+        currency=PLACE_CURRENCY[a["place"][account]],
+        kind=kind,
+        stage=0,
+        close=expected,
+        priced=False,
+        campaign=campaign,
+        contact=contact,
+        owner=company.sellers("deal owner", keys, brand),
+        created=stamps,
+        modified=stamps,
+        stamp=stamps,
+        active_on=stamps.astype("M8[D]"),
+    )
 
 
 def price(company: Company, deals: Indexes, stamps: Dates) -> None:
     """Give deals what they offer."""
-    deal, product, quantity, unit, discount = drawn_lines(company, "deal", deals)
-    when = stamps[np.searchsorted(deals, deal)]
-    add_lines(company, deal, product, quantity, unit, discount, when)
+    offer = drawn(company, deals)
+    add_lines(company, offer, stamps[np.searchsorted(deals, offer.deal)])
     company.deals.update(deals, modified=stamps, stamp=stamps)

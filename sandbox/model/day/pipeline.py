@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sandbox.model.calendar import days, seconds
 from sandbox.model.company import EXPANSION, LOST, NEW_BUSINESS, PLACE_CURRENCY, PROSPECT, WON
 from sandbox.model.day.clock import Day
 from sandbox.model.day.leads import add_deals, price
-from sandbox.model.calendar import days, seconds
 from sandbox.model.frame import Indexes
 from sandbox.model.operations.deals import deal_campaigns, primary_contacts
 
@@ -29,8 +29,23 @@ def new_deals(day: Day) -> None:
     kinds = np.where(a["status"][account] == PROSPECT, NEW_BUSINESS, EXPANSION)
     for kind in (NEW_BUSINESS, EXPANSION):
         some = kinds == kind
-        campaign = deal_campaigns(company, f"deal {day.date}", account[some], brand[some], PLACE_CURRENCY[a["place"][account[some]]], stamps[some])
-        deals = add_deals(day, account[some], brand[some], kind, stamps[some], campaign=campaign, contact=primary_contacts(company, account[some]))
+        campaign = deal_campaigns(
+            company,
+            f"deal {day.date}",
+            keys=account[some],
+            brand=brand[some],
+            currency=PLACE_CURRENCY[a["place"][account[some]]],
+            created=stamps[some],
+        )
+        deals = add_deals(
+            day,
+            account[some],
+            brand[some],
+            kind,
+            stamps[some],
+            campaign=campaign,
+            contact=primary_contacts(company, account[some]),
+        )
         day.credited.append(campaign[campaign >= 0])
         offered = company.chance.happens("has lines", deals, 0.75)
         price(company, deals[offered], stamps[some][offered] + seconds(600))
@@ -45,7 +60,9 @@ def moves(day: Day) -> None:
     day.change(d, moved, stamps, stage=d["stage"][moved] + 1, stage_changed=stamps, active_on=day.date)
     pushed = day.pick("pushed", open_deals(day), day.count(3, at_least=2))
     stamps = day.office("pushed", len(pushed))
-    day.change(d, pushed, stamps, pushes=d["pushes"][pushed] + 1, close=np.maximum(d["close"][pushed], day.date) + days(30))
+    day.change(
+        d, pushed, stamps, pushes=d["pushes"][pushed] + 1, close=np.maximum(d["close"][pushed], day.date) + days(30)
+    )
 
 
 def losses(day: Day) -> None:

@@ -7,7 +7,15 @@ import numpy as np
 from sandbox.model.calendar import add_months, at, days, months_between, seconds
 from sandbox.model.company import CANCELED, DRAFT, POSTED, PROCESSED, Company
 from sandbox.model.frame import NO_STAMP, Indexes
-from sandbox.model.operations.billing import BILL_RUN, add_invoices, add_payments, mirror, mrr_on, refresh_balances, refund
+from sandbox.model.operations.billing import (
+    BILL_RUN,
+    add_invoices,
+    add_payments,
+    mirror,
+    mrr_on,
+    refresh_balances,
+    refund,
+)
 
 
 def billing(company: Company) -> None:
@@ -16,7 +24,11 @@ def billing(company: Company) -> None:
     _one_offs(company)
     _payments(company)
     i, p = company.invoices, company.payments
-    voided = (i["status"] == CANCELED) & company.chance.happens("void mirrored", i.rows, 0.6) & (i["date"] < company.today - days(5))
+    voided = (
+        (i["status"] == CANCELED)
+        & company.chance.happens("void mirrored", i.rows, 0.6)
+        & (i["date"] < company.today - days(5))
+    )
     mirror(company, np.flatnonzero((i["status"] == POSTED) | voided), np.flatnonzero(p["status"] == PROCESSED))
     refresh_balances(company, company.billing_accounts.rows)
     _stamps(company)
@@ -42,7 +54,9 @@ def _invoices(company: Company) -> None:
     status = np.where(recent & (draw < 0.2), DRAFT, np.where(draw > 0.988, CANCELED, POSTED))
     created = at(date, BILL_RUN + chance.pick("bill run", keys, 40) * 60)
     posted = np.where(status == DRAFT, NO_STAMP, created + seconds(1800))
-    add_invoices(company, subscription, date, net, status, created, posted, one_time=False, usage=overage)
+    add_invoices(
+        company, subscription, date, net, status=status, created=created, posted=posted, one_time=False, usage=overage
+    )
 
 
 def rounded_share(cents: np.ndarray, percent: np.ndarray) -> np.ndarray:
@@ -65,7 +79,7 @@ def _one_offs(company: Company) -> None:
     net = chance.between("one-off amount", keys, 8, 300) * 2500
     status = np.where(draft, DRAFT, POSTED)
     posted = np.where(draft, NO_STAMP, created + seconds(900))
-    add_invoices(company, subscription, date, net, status, created, posted, one_time=True)
+    add_invoices(company, subscription, date, net, status=status, created=created, posted=posted, one_time=True)
 
 
 def _payments(company: Company) -> None:
@@ -73,7 +87,11 @@ def _payments(company: Company) -> None:
     keys = i.rows
     auto = b["auto_pay"][i["billing_account"]]
     late = chance.between("payment delay", keys, -12, 21)
-    when = np.where(auto, i["date"] + days(chance.pick("auto pay day", keys, 2)), np.maximum(i["due"] + days(late), i["date"] + days(1)))
+    when = np.where(
+        auto,
+        i["date"] + days(chance.pick("auto pay day", keys, 2)),
+        np.maximum(i["due"] + days(late), i["date"] + days(1)),
+    )
     never = chance.happens("never paid", keys, 0.02)
     failed = chance.happens("payment fails", keys, 0.03)
     total = i["net"] + i["tax"]

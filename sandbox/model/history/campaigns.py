@@ -22,19 +22,39 @@ def campaigns(company: Company) -> None:
     n = max(60, round(110 * company.scale**0.5))
     keys = np.arange(n, dtype=np.int64)
     every = len(CURRENCIES) * SELLING
-    brand = np.where(keys < every, keys % SELLING, chance.weighted("campaign brand", keys, tuple(b.weight for b in BRANDS[:SELLING])))
+    brand = np.where(
+        keys < every, keys % SELLING, chance.weighted("campaign brand", keys, tuple(b.weight for b in BRANDS[:SELLING]))
+    )
     currency = np.where(keys < every, keys // SELLING, chance.weighted("campaign currency", keys, (0.8, 0.13, 0.07)))
     span = int((company.today - BUSINESS_START).astype(int))
-    start = BUSINESS_START + days(np.where(keys < every, keys % 20, chance.between("campaign start", keys, 0, span + 25)))
+    start = BUSINESS_START + days(
+        np.where(keys < every, keys % 20, chance.between("campaign start", keys, 0, span + 25))
+    )
     end = start + days(np.where(keys < every, 2000, chance.between("campaign length", keys, 1, 120)))
-    created = office_hours(company, "campaign", keys, np.maximum(np.minimum(start, company.today - days(1)) - days(chance.pick("campaign plan", keys, 30)), BUSINESS_START))
+    created = office_hours(
+        company,
+        "campaign",
+        keys,
+        np.maximum(
+            np.minimum(start, company.today - days(1)) - days(chance.pick("campaign plan", keys, 30)), BUSINESS_START
+        ),
+    )
     modified, stamp = changed_since(company, "campaign", keys, created)
     parent = np.where((keys >= every) & chance.happens("in a programme", keys, 0.3), currency * SELLING + brand, NONE)
     company.campaigns.append(
-        n, brand=brand, currency=currency, kind=chance.pick("campaign kind", keys, len(KINDS)), parent=parent, start=start,
-        end=end, budget=chance.between("budget", keys, 10, 600) * 10_000, owner=company.sellers("campaign owner", keys, brand),
-        created=created, modified=modified, stamp=stamp,
-    )  # fmt: skip
+        n,
+        brand=brand,
+        currency=currency,
+        kind=chance.pick("campaign kind", keys, len(KINDS)),
+        parent=parent,
+        start=start,
+        end=end,
+        budget=chance.between("budget", keys, 10, 600) * 10_000,
+        owner=company.sellers("campaign owner", keys, brand),
+        created=created,
+        modified=modified,
+        stamp=stamp,
+    )
 
 
 def members(company: Company) -> None:
@@ -70,7 +90,11 @@ def _invitations(company: Company, n: int) -> tuple[Indexes, Indexes]:
         mine = np.flatnonzero(brand == one)
         choice = np.flatnonzero(company.campaigns["brand"] == one)
         campaign[mine] = choice[chance.pick("invited to", keys[mine], len(choice))]
-    fits = (campaign >= 0) & (company.campaigns["end"][campaign] > contacts["created"][person]) & (company.campaigns["created"][campaign] < company.now - days(2))
+    fits = (
+        (campaign >= 0)
+        & (company.campaigns["end"][campaign] > contacts["created"][person])
+        & (company.campaigns["created"][campaign] < company.now - days(2))
+    )
     pairs = np.unique(np.stack([person[fits], campaign[fits]], axis=1), axis=0)
     return pairs[:, 0], pairs[:, 1]
 
@@ -84,6 +108,14 @@ def add_members(company: Company, campaign: Indexes, lead: Indexes, contact: Ind
     responded = np.where(status >= RESPONDED, modified.astype("M8[D]"), NO_DATE)
     owner = np.where(lead >= 0, company.leads["owner"][lead], company.contacts["owner"][contact])
     return company.members.append(
-        len(campaign), campaign=campaign, lead=lead, contact=contact, status=status, responded=responded, owner=owner,
-        created=created, modified=modified, stamp=stamp,
-    )  # fmt: skip
+        len(campaign),
+        campaign=campaign,
+        lead=lead,
+        contact=contact,
+        status=status,
+        responded=responded,
+        owner=owner,
+        created=created,
+        modified=modified,
+        stamp=stamp,
+    )

@@ -9,9 +9,20 @@ from sandbox.model.company import CANCELLATION, DOWNGRADE, NEW, RENEWAL, UPGRADE
 from sandbox.model.frame import NO_DATE, Indexes
 from sandbox.model.history.stamps import office_hours
 from sandbox.model.operations.customers import (
-    add_customers, add_lone_customers, lone_customer_candidates, open_billing_accounts, refresh_customers,
-)  # fmt: skip
-from sandbox.model.operations.subscriptions import SLOTS, add_versions, changed_plans, first_plans, start_subscriptions
+    add_customers,
+    add_lone_customers,
+    lone_customer_candidates,
+    open_billing_accounts,
+    refresh_customers,
+)
+from sandbox.model.operations.subscriptions import (
+    SLOTS,
+    Plans,
+    add_versions,
+    changed_plans,
+    first_plans,
+    start_subscriptions,
+)
 
 
 def contracts(company: Company) -> None:
@@ -64,8 +75,12 @@ def _subscriptions(company: Company) -> None:
     order = np.argsort(booked, kind="stable")
     owner, booked = owner[order], booked[order]
     keys = np.arange(len(owner), dtype=np.int64)
-    effective = booked + days(np.where(chance.happens("starts later", keys, 0.15), chance.between("start delay", keys, 1, 20), 0))
-    created = np.where(second[order], office_hours(company, "subscription", keys, booked), b["created"][owner] + seconds(60))
+    effective = booked + days(
+        np.where(chance.happens("starts later", keys, 0.15), chance.between("start delay", keys, 1, 20), 0)
+    )
+    created = np.where(
+        second[order], office_hours(company, "subscription", keys, booked), b["created"][owner] + seconds(60)
+    )
     start_subscriptions(company, owner, effective, created)
     _changes(company, booked)
 
@@ -77,24 +92,22 @@ def _changes(company: Company, booked: Dates) -> None:
     order = np.lexsort((change, when, sub))
     sub, when, change, cancelled = sub[order], when[order], change[order], cancelled[order]
     number = np.arange(len(sub)) - np.searchsorted(sub, sub) + 1
-    plans = np.zeros((3, len(sub), SLOTS), np.int64)
+    plans = Plans(*np.zeros((3, len(sub), SLOTS), np.int64))
     current = first_plans(company, s.rows)
     for version in range(1, int(number.max(initial=0)) + 1):
         at_version = np.flatnonzero(number == version)
         mine = sub[at_version]
-        keys = mine * 64 + version
-        state = tuple(c[mine] for c in current)
+        state = current.at(mine)
         if version > 1:
-            state = changed_plans(company, change[at_version], keys, *state)
+            state = changed_plans(company, change[at_version], mine * 64 + version, state)
         for held, new, out in zip(current, state, plans, strict=True):
             held[mine] = new
             out[at_version] = new
-    time_order = np.lexsort((sub, when))
     stamps = np.where(number == 1, s["created"][sub], office_hours(company, "version", sub * 64 + number, when))
+    time = np.lexsort((sub, when))
     add_versions(
-        company, sub[time_order], change[time_order], when[time_order], stamps[time_order], cancelled[time_order],
-        tuple(p[time_order] for p in plans),
-    )  # fmt: skip
+        company, sub[time], change[time], when[time], stamps[time], cancelled=cancelled[time], plans=plans.at(time)
+    )
 
 
 def _planned_changes(company: Company, booked: Dates) -> tuple[Indexes, Dates, np.ndarray, Dates]:
@@ -112,7 +125,11 @@ def _planned_changes(company: Company, booked: Dates) -> tuple[Indexes, Dates, n
         end = add_months(start, 12)
         leaves_early = chance.happens("cancels early", keys, 0.05)
         leaves = alive & (leaves_early | ((term_left <= 12) & chance.happens("cancels", keys, 0.13)))
-        told = np.where(leaves_early, start + days(chance.between("told early", keys, 331, 350)), end - days(chance.pick("notice", keys, 12)))
+        told = np.where(
+            leaves_early,
+            start + days(chance.between("told early", keys, 331, 350)),
+            end - days(chance.pick("notice", keys, 12)),
+        )
         rows = np.flatnonzero(leaves & (told <= today))
         notice = np.where(chance.happens("immediately", keys, 0.4), told, np.maximum(end, told))
         found.append((rows, told[rows], np.full(len(rows), CANCELLATION), notice[rows]))
@@ -121,5 +138,3 @@ def _planned_changes(company: Company, booked: Dates) -> tuple[Indexes, Dates, n
         found.append((rows, end[rows], np.full(len(rows), RENEWAL), np.full(len(rows), NO_DATE)))
         term_left = np.where(term_left <= 12, 12, term_left - 12)
     return tuple(np.concatenate(column) for column in zip(*found, strict=True))  # type: ignore[return-value]
-
-

@@ -12,9 +12,15 @@ from sandbox.model.history.stamps import changed_since, office_hours
 from sandbox.model.vocabulary import PLACES
 
 ROLES = (
-    "System Integration", "Chief Revenue Officer", "VP Sales", "Account Executive", "Account Manager", "Sales Development",
-    "Marketing Operations", "Customer Success Manager",
-)  # fmt: skip
+    "System Integration",
+    "Chief Revenue Officer",
+    "VP Sales",
+    "Account Executive",
+    "Account Manager",
+    "Sales Development",
+    "Marketing Operations",
+    "Customer Success Manager",
+)
 QUOTA = (0, 0, 400_000_000, 90_000_000, 60_000_000, 0, 0, 30_000_000)
 LEADERS = 2 + SELLING
 """The first users: the integration user, the chief revenue officer, and one vice president per brand."""
@@ -35,7 +41,14 @@ def users(company: Company) -> None:
     created = at(BUSINESS_START + days(company.chance.pick("user hired", keys, 1000) * (keys >= LEADERS)), 9 * 3600)
     stamp = np.minimum(created + days(company.chance.pick("user changed", keys, 60)), company.now - seconds(7200))
     company.users.append(
-        n, brand=brand, role=role, manager=manager, active=active, quota=np.array(QUOTA)[role], created=created, stamp=stamp
+        n,
+        brand=brand,
+        role=role,
+        manager=manager,
+        active=active,
+        quota=np.array(QUOTA)[role],
+        created=created,
+        stamp=stamp,
     )
 
 
@@ -57,14 +70,28 @@ def accounts(company: Company) -> None:
     other = _other_brand(company, keys, brand)
     unknown = chance.happens("account without brand", keys, 0.003) & (other == NONE)
     modified, stamp = changed_since(company, "account", keys, created)
-    parent = np.where(chance.happens("subsidiary", keys, 0.04) & (keys > 20), chance.pick("parent", keys, n) % np.maximum(keys, 1), NONE)
+    parent = np.where(
+        chance.happens("subsidiary", keys, 0.04) & (keys > 20),
+        chance.pick("parent", keys, n) % np.maximum(keys, 1),
+        NONE,
+    )
     place = chance.weighted("account place", keys, tuple(p.weight for p in PLACES))
     active = np.where(chance.happens("account active", keys, 0.7), modified.astype("M8[D]"), NO_DATE)
     brand = np.where(unknown, NONE, brand)
     company.accounts.append(
-        n, firm=keys, brand=brand, other_brand=other, place=place, parent=parent, status=PROSPECT, active_on=active, created=created,
-        modified=modified, stamp=stamp, owner=company.sellers("account owner", keys, brand),
-    )  # fmt: skip
+        n,
+        firm=keys,
+        brand=brand,
+        other_brand=other,
+        place=place,
+        parent=parent,
+        status=PROSPECT,
+        active_on=active,
+        created=created,
+        modified=modified,
+        stamp=stamp,
+        owner=company.sellers("account owner", keys, brand),
+    )
 
 
 def _other_brand(company: Company, keys: np.ndarray, brand: np.ndarray) -> np.ndarray:
@@ -84,10 +111,15 @@ def _other_brand(company: Company, keys: np.ndarray, brand: np.ndarray) -> np.nd
 def duplicates(company: Company) -> None:
     """A few prospects were entered twice; somebody will find and merge them."""
     a = company.accounts
-    referred = np.concatenate([company.billing_accounts["account"], company.customers["account"], company.leads["account"], a["parent"]])
+    referred = np.concatenate(
+        [company.billing_accounts["account"], company.customers["account"], company.leads["account"], a["parent"]]
+    )
     free = np.setdiff1d(np.flatnonzero((a["status"] == PROSPECT) & (a["brand"] >= 0)), referred)
     chosen = company.chance.sample("entered twice", free[free > len(a) // 2], company.count(6, at_least=5))
-    for account in chosen:
-        originals = np.flatnonzero((a["brand"][:account] == a["brand"][account]) & (a["status"][:account] == PROSPECT) & (a["twin"][:account] < 0))
-        if len(originals):
-            a.update(account, twin=originals[-1], firm=a["firm"][originals[-1]], place=a["place"][originals[-1]])
+    for brand in range(SELLING):
+        originals = np.setdiff1d(np.flatnonzero((a["status"] == PROSPECT) & (a["brand"] == brand)), chosen)
+        doubles = chosen[a["brand"][chosen] == brand]
+        nearest = np.searchsorted(originals, doubles) - 1
+        doubles, nearest = doubles[nearest >= 0], nearest[nearest >= 0]
+        original = originals[nearest]
+        a.update(doubles, twin=original, firm=a["firm"][original], place=a["place"][original])

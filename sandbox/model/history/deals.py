@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from sandbox.model.brands import BRANDS
-from sandbox.model.calendar import add_months, days, seconds
+from sandbox.model.calendar import days, seconds
 from sandbox.model.company import (
-    EXPANSION, LOST, NEW, NEW_BUSINESS, PLACE_CURRENCY, PROSPECT, RENEWAL, RENEWAL_DEAL, UPGRADE, WON, Company,
-)  # fmt: skip
+    EXPANSION,
+    LOST,
+    NEW,
+    NEW_BUSINESS,
+    PLACE_CURRENCY,
+    PROSPECT,
+    RENEWAL,
+    RENEWAL_DEAL,
+    UPGRADE,
+    WON,
+    Company,
+)
 from sandbox.model.frame import NO_STAMP, NONE, Indexes
-from sandbox.model.history.stamps import changed_since, office_hours
+from sandbox.model.history.stamps import changed_since
 from sandbox.model.operations.deals import (
-    add_lines, clone_deals, deal_campaigns, delete_deals, drawn_lines, primary_contacts, sold_plans,
-)  # fmt: skip
+    Offer,
+    add_lines,
+    clone_deals,
+    deal_campaigns,
+    delete_deals,
+    drawn,
+    primary_contacts,
+    sold,
+)
 
 
 def deals(company: Company) -> None:
@@ -39,12 +55,21 @@ def _won(company: Company, version: Indexes) -> dict[str, np.ndarray]:
     closed = v["created"][version] - seconds(1800)
     wanted = closed - days(chance.between("time to close", version, 4, 80))
     created = np.maximum(wanted, company.accounts["created"][account] + seconds(120))
-    kind = np.select([v["change"][version] == NEW, v["change"][version] == UPGRADE], [NEW_BUSINESS, EXPANSION], RENEWAL_DEAL)
-    return _common(company, version * 2, account, brand, b["currency"][owner], created) | {
-        "kind": kind, "stage": np.full(len(version), WON), "close": closed.astype("M8[D]"), "stage_changed": closed,
-        "modified": closed, "subscription": v["subscription"][version].astype(np.int64), "term": v["current_term"][version],
+    kind = np.select(
+        [v["change"][version] == NEW, v["change"][version] == UPGRADE], [NEW_BUSINESS, EXPANSION], RENEWAL_DEAL
+    )
+    return _common(
+        company, version * 2, account=account, brand=brand, currency=b["currency"][owner], created=created
+    ) | {
+        "kind": kind,
+        "stage": np.full(len(version), WON),
+        "close": closed.astype("M8[D]"),
+        "stage_changed": closed,
+        "modified": closed,
+        "subscription": v["subscription"][version].astype(np.int64),
+        "term": v["current_term"][version],
         "stamp": np.maximum(closed, changed_since(company, "won deal", version, closed)[1]),
-    }  # fmt: skip
+    }
 
 
 def _others(company: Company) -> dict[str, np.ndarray]:
@@ -54,7 +79,11 @@ def _others(company: Company) -> dict[str, np.ndarray]:
     n = company.count(1250)
     keys = np.arange(n, dtype=np.int64)
     account = usable[chance.pick("deal account", keys, len(usable))]
-    brand = np.where((a["other_brand"][account] >= 0) & chance.happens("deal for other brand", keys, 0.4), a["other_brand"][account], a["brand"][account])
+    brand = np.where(
+        (a["other_brand"][account] >= 0) & chance.happens("deal for other brand", keys, 0.4),
+        a["other_brand"][account],
+        a["brand"][account],
+    )
     lost = chance.happens("deal lost", keys, 0.66)
     age = (company.now - a["created"][account]).astype(np.int64) - 86_400
     reach = np.where(lost, age, np.minimum(age, 86_400 * 150))
@@ -63,24 +92,47 @@ def _others(company: Company) -> dict[str, np.ndarray]:
     closed = np.minimum(created + length, company.now - seconds(7200 + chance.pick("lost hour", keys, 14_000)))
     due = company.today + days(chance.between("expected close", keys, -6, 130))
     stage = np.where(lost, LOST, chance.weighted("open stage", keys, (0.3, 0.3, 0.22, 0.18)))
-    moved = created + seconds((chance.uniform("stage moved", keys) * ((company.now - created).astype(np.int64) - 3600)).astype(np.int64))
+    moved = created + seconds(
+        (chance.uniform("stage moved", keys) * ((company.now - created).astype(np.int64) - 3600)).astype(np.int64)
+    )
     changed = np.where(lost, closed, np.where(stage == 0, NO_STAMP, moved))
     modified = np.where(np.isnat(changed), created, changed)
-    return _common(company, keys * 2 + 1, account, brand, PLACE_CURRENCY[a["place"][account]], created) | {
-        "kind": np.where(a["status"][account] == PROSPECT, NEW_BUSINESS, EXPANSION), "stage": stage,
-        "close": np.where(lost, closed.astype("M8[D]"), due), "stage_changed": changed, "modified": modified,
-        "subscription": np.full(n, NONE), "term": np.full(n, 12), "stamp": np.maximum(modified, changed_since(company, "deal", keys, modified)[1]),
-    }  # fmt: skip
+    return _common(
+        company,
+        keys * 2 + 1,
+        account=account,
+        brand=brand,
+        currency=PLACE_CURRENCY[a["place"][account]],
+        created=created,
+    ) | {
+        "kind": np.where(a["status"][account] == PROSPECT, NEW_BUSINESS, EXPANSION),
+        "stage": stage,
+        "close": np.where(lost, closed.astype("M8[D]"), due),
+        "stage_changed": changed,
+        "modified": modified,
+        "subscription": np.full(n, NONE),
+        "term": np.full(n, 12),
+        "stamp": np.maximum(modified, changed_since(company, "deal", keys, modified)[1]),
+    }
 
 
-def _common(company: Company, keys: Indexes, account: Indexes, brand: np.ndarray, currency: np.ndarray, created: np.ndarray) -> dict[str, np.ndarray]:
+def _common(
+    company: Company, keys: Indexes, *, account: Indexes, brand: np.ndarray, currency: np.ndarray, created: np.ndarray
+) -> dict[str, np.ndarray]:
     contact = primary_contacts(company, account)
-    contact = np.where((contact >= 0) & (company.contacts["created"][contact] <= created), contact, NONE) if len(company.contacts) else contact
+    known = contact >= 0
+    known[known] &= company.contacts["created"][contact[known]] <= created[known]
     return {
-        "account": account, "brand": brand, "currency": currency, "created": created, "contact": contact,
-        "owner": company.sellers("deal owner", keys, brand), "campaign": deal_campaigns(company, "deal", keys, brand, currency, created),
-        "pushes": company.chance.weighted("pushes", keys, (0.6, 0.2, 0.12, 0.08)), "active_on": created.astype("M8[D]"),
-    }  # fmt: skip
+        "account": account,
+        "brand": brand,
+        "currency": currency,
+        "created": created,
+        "contact": np.where(known, contact, NONE),
+        "owner": company.sellers("deal owner", keys, brand),
+        "campaign": deal_campaigns(company, "deal", keys=keys, brand=brand, currency=currency, created=created),
+        "pushes": company.chance.weighted("pushes", keys, (0.6, 0.2, 0.12, 0.08)),
+        "active_on": created.astype("M8[D]"),
+    }
 
 
 def _tie_versions(company: Company, version: Indexes, deal: Indexes) -> None:
@@ -95,16 +147,10 @@ def _tie_versions(company: Company, version: Indexes, deal: Indexes) -> None:
 
 def _price(company: Company, version: Indexes, won: Indexes, others: Indexes) -> None:
     d, chance = company.deals, company.chance
-    position, product, quantity, unit = sold_plans(company, version)
     offered = chance.happens("has lines", others, 0.88)
-    deal, other_product, other_quantity, other_unit, discount = drawn_lines(company, "deal", others[offered])
-    deal = np.concatenate([won[position], deal])
-    order = np.argsort(deal, kind="stable")
-    add_lines(
-        company, deal[order], np.concatenate([product, other_product])[order], np.concatenate([quantity, other_quantity])[order],
-        np.concatenate([unit, other_unit])[order], np.concatenate([np.zeros(len(position), np.int64), discount])[order],
-        d["created"][deal[order]] + seconds(300),
-    )  # fmt: skip
+    both = zip(sold(company, version, won), drawn(company, others[offered]), strict=True)
+    offer = Offer.ordered(*(np.concatenate(columns) for columns in both))
+    add_lines(company, offer, d["created"][offer.deal] + seconds(300))
     bare = others[~offered]
     known = chance.happens("amount guessed", bare, 0.7)
     d.update(bare, amount=np.where(known, chance.between("guess", bare, 8, 400) * 25_000, 0), priced=known)

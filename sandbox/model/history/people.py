@@ -22,15 +22,24 @@ def contacts(company: Company) -> None:
     nth = np.arange(len(account)) - np.repeat(np.cumsum(count) - count, count)
     keys = account * 16 + nth
     age = (company.now - a["created"][account]).astype(np.int64) - 7200
-    created = a["created"][account] + seconds(np.where(nth == 0, 60, chance.uniform("contact age", keys) * np.maximum(age, 61)).astype(np.int64))
+    created = a["created"][account] + seconds(
+        np.where(nth == 0, 60, chance.uniform("contact age", keys) * np.maximum(age, 61)).astype(np.int64)
+    )
     order = np.argsort(created, kind="stable")
     account, keys, nth, created = account[order], keys[order], nth[order], created[order]
     modified, stamp = changed_since(company, "contact", keys, created)
     company.contacts.append(
-        len(account), account=account, person=keys, primary=nth == 0, opted_out=chance.happens("opted out", keys, 0.06),
+        len(account),
+        account=account,
+        person=keys,
+        primary=nth == 0,
+        opted_out=chance.happens("opted out", keys, 0.06),
         active_on=np.where(chance.happens("contact active", keys, 0.5), modified.astype("M8[D]"), NO_DATE),
-        owner=a["owner"][account], created=created, modified=modified, stamp=stamp,
-    )  # fmt: skip
+        owner=a["owner"][account],
+        created=created,
+        modified=modified,
+        stamp=stamp,
+    )
 
 
 def leads(company: Company) -> None:
@@ -44,7 +53,9 @@ def leads(company: Company) -> None:
     born = was >= 0
     company_of = np.where(born, account[was] if len(account) else 0, NONE)
     span = float((company.today - BUSINESS_START).astype(int) - 1)
-    created = office_hours(company, "lead", keys, BUSINESS_START + days((chance.uniform("lead age", keys) ** 0.8 * span).astype(np.int64)))
+    created = office_hours(
+        company, "lead", keys, BUSINESS_START + days((chance.uniform("lead age", keys) ** 0.8 * span).astype(np.int64))
+    )
     a, c, d = company.accounts, company.contacts, company.deals
     brand = chance.weighted("lead brand", keys, tuple(b.weight for b in BRANDS[:SELLING]))
     brand = np.where(chance.happens("lead without brand", keys, 0.003), NONE, brand)
@@ -54,7 +65,9 @@ def leads(company: Company) -> None:
     if born.any():
         rows, at = np.flatnonzero(born), was[born]
         deciding = d["created"][deal[at]]
-        created[rows] = np.maximum(deciding - days(chance.between("lead time", rows, 2, 50)), BUSINESS_START.astype("M8[s]") + seconds(rows))
+        created[rows] = np.maximum(
+            deciding - days(chance.between("lead time", rows, 2, 50)), BUSINESS_START.astype("M8[s]") + seconds(rows)
+        )
         brand[rows], place[rows] = d["brand"][deal[at]], a["place"][account[at]]
         person[rows], firm[rows] = c["person"][contact[at]], company.firms(account[at])
         converted[rows] = deciding.astype("M8[D]")
@@ -63,13 +76,23 @@ def leads(company: Company) -> None:
         modified[rows] = np.maximum(modified[rows], deciding)
         stamp[rows] = np.maximum(stamp[rows], modified[rows])
     company.leads.append(
-        n, brand=brand, person=person, company=firm, place=place,
-        status=np.where(born, CONVERTED, chance.weighted("lead status", keys, (0.3, 0.3, 0.2, 0.2))), converted=converted,
-        account=company_of, contact=np.where(born, contact[was], NONE) if len(contact) else NONE,
-        deal=np.where(born, deal[was], NONE) if len(deal) else NONE, campaign=_campaigns(company, keys, brand, created),
+        n,
+        brand=brand,
+        person=person,
+        company=firm,
+        place=place,
+        status=np.where(born, CONVERTED, chance.weighted("lead status", keys, (0.3, 0.3, 0.2, 0.2))),
+        converted=converted,
+        account=company_of,
+        contact=np.where(born, contact[was], NONE) if len(contact) else NONE,
+        deal=np.where(born, deal[was], NONE) if len(deal) else NONE,
+        campaign=_campaigns(company, keys, brand, created),
         active_on=np.where(chance.happens("lead active", keys, 0.6), modified.astype("M8[D]"), NO_DATE),
-        owner=company.sellers("lead owner", keys, brand), created=created, modified=modified, stamp=stamp,
-    )  # fmt: skip
+        owner=company.sellers("lead owner", keys, brand),
+        created=created,
+        modified=modified,
+        stamp=stamp,
+    )
 
 
 def _conversions(company: Company, n: int) -> tuple[Indexes, Indexes, Indexes]:

@@ -20,7 +20,7 @@ def office_hours(company: Company, purpose: str, keys: Indexes, dates: Dates) ->
 
 
 def changed_since(company: Company, purpose: str, keys: Indexes, created: Dates) -> tuple[Dates, Dates]:
-    """(last modified by a person, system stamp) for rows created at `created`; bulk updates give many the same stamp."""
+    """(last modified by a person, system stamp) of rows created at `created`; bulk updates give many the same stamp."""
     chance = company.chance
     age = (company.now - created).astype(np.int64)
     edited = chance.happens(f"edited {purpose}", keys, 0.6)

@@ -30,9 +30,17 @@ def mrr_on(company: Company, subscriptions: Indexes, dates: Dates) -> np.ndarray
 
 
 def add_invoices(
-    company: Company, subscription: Indexes, date: Dates, net: Any, status: Any, created: Dates, posted: Dates, *, one_time: bool,
+    company: Company,
+    subscription: Indexes,
+    date: Dates,
+    net: Any,
+    *,
+    status: Any,
+    created: Dates,
+    posted: Dates,
+    one_time: bool,
     usage: Any = False,
-) -> Indexes:  # fmt: skip
+) -> Indexes:
     """Add invoices with the tax of the customer's place; posted ones go to the books and to NetSuite."""
     b, s = company.billing_accounts, company.subscriptions
     owner = s["billing_account"][subscription]
@@ -41,10 +49,23 @@ def add_invoices(
     tax = np.where(exempt, 0, rounded(net * PLACE_TAX[b["place"][owner]], 10_000))
     stamp = np.where(np.isnat(posted), created, posted)
     rows = company.invoices.append(
-        len(subscription), billing_account=owner, subscription=subscription, date=date, due=date + days(b["terms"][owner]),
-        service_start=date, service_end=date if one_time else add_months(date, s["period"][subscription]) - days(1), net=net, tax=tax,
-        exempt=np.where(exempt, net, 0), one_time=one_time, usage=usage, status=status, posted=posted, created=created, stamp=stamp,
-    )  # fmt: skip
+        len(subscription),
+        billing_account=owner,
+        subscription=subscription,
+        date=date,
+        due=date + days(b["terms"][owner]),
+        service_start=date,
+        service_end=date if one_time else add_months(date, s["period"][subscription]) - days(1),
+        net=net,
+        tax=tax,
+        exempt=np.where(exempt, net, 0),
+        one_time=one_time,
+        usage=usage,
+        status=status,
+        posted=posted,
+        created=created,
+        stamp=stamp,
+    )
     _book(company, rows[np.asarray(status) == POSTED])
     return rows
 
@@ -64,7 +85,7 @@ def _book(company: Company, rows: Indexes) -> None:
 
 
 def cancel(company: Company, invoices: Indexes, stamp: Dates, *, mirrored: bool) -> None:
-    """Cancel drafts (never mirrored) or posted invoices without payments (voided in NetSuite), and take them off the books."""
+    """Cancel drafts, or posted invoices without payments (voided in NetSuite if mirrored), and take them off the books."""
     i, b = company.invoices, company.billing_accounts
     booked = invoices[i["status"][invoices] == POSTED]
     owner = i["billing_account"][booked]
@@ -76,14 +97,22 @@ def cancel(company: Company, invoices: Indexes, stamp: Dates, *, mirrored: bool)
         i.update(invoices, mirror_stamp=stamp + seconds(1500))
 
 
-def add_payments(company: Company, invoice: Indexes, amount: Any, date: Dates, stamp: Dates, *, failed: Any = False) -> Indexes:
+def add_payments(
+    company: Company, invoice: Indexes, amount: Any, date: Dates, stamp: Dates, *, failed: Any = False
+) -> Indexes:
     """Payments of invoices (one per invoice and call); those that did not fail go to the invoice and to the books."""
     i, b = company.invoices, company.billing_accounts
     failed = np.broadcast_to(np.asarray(failed, bool), invoice.shape)
     amount = np.broadcast_to(np.asarray(amount, np.int64), invoice.shape)
     date, stamp = np.broadcast_to(date, invoice.shape), np.broadcast_to(stamp, invoice.shape)
     rows = company.payments.append(
-        len(invoice), invoice=invoice, date=date, amount=amount, status=np.where(failed, FAILED, PROCESSED), created=stamp, stamp=stamp
+        len(invoice),
+        invoice=invoice,
+        date=date,
+        amount=amount,
+        status=np.where(failed, FAILED, PROCESSED),
+        created=stamp,
+        stamp=stamp,
     )
     good = ~failed
     of, cents = invoice[good], amount[good]
@@ -96,7 +125,7 @@ def add_payments(company: Company, invoice: Indexes, amount: Any, date: Dates, s
 
 
 def refund(company: Company, payments: Indexes, cents: Any, stamp: Dates) -> None:
-    """Pay part of a processed payment back, against a credit of the same amount: the invoice's balance stays as it was."""
+    """Pay part of a payment back, against a credit of the same amount: the invoice's balance stays as it was."""
     p, i, b = company.payments, company.invoices, company.billing_accounts
     cents = np.asarray(cents, np.int64)
     invoice = p["invoice"][payments]
@@ -136,4 +165,3 @@ def refresh_balances(company: Company, billing_accounts: Indexes) -> None:
     known = last > np.datetime64("1970-01-01", "D")
     last = np.where(known, last, np.datetime64("NaT", "D"))
     b.update(billing_accounts, balance=balance[billing_accounts], last_invoice=last[billing_accounts])
-

@@ -16,10 +16,18 @@ def open_billing_accounts(company: Company, account: Indexes, brand: Indexes, cr
     place = company.accounts["place"][account]
     charity = chance.pick("industry", account, len(INDUSTRIES)) == NOT_FOR_PROFIT
     return company.billing_accounts.append(
-        len(account), account=account, brand=brand, currency=PLACE_CURRENCY[place], place=place,
-        cycle_day=chance.between("bill cycle", keys, 1, 28), terms=np.array([15, 30, 30, 45])[chance.pick("terms", keys, 4)],
-        auto_pay=chance.happens("auto pay", keys, 0.6), exempt=charity & (PLACE_TAX[place] > 0), created=created, stamp=created,
-    )  # fmt: skip
+        len(account),
+        account=account,
+        brand=brand,
+        currency=PLACE_CURRENCY[place],
+        place=place,
+        cycle_day=chance.between("bill cycle", keys, 1, 28),
+        terms=np.array([15, 30, 30, 45])[chance.pick("terms", keys, 4)],
+        auto_pay=chance.happens("auto pay", keys, 0.6),
+        exempt=charity & (PLACE_TAX[place] > 0),
+        created=created,
+        stamp=created,
+    )
 
 
 def add_customers(company: Company, billing_accounts: Indexes, created: Dates) -> Indexes:
@@ -27,19 +35,29 @@ def add_customers(company: Company, billing_accounts: Indexes, created: Dates) -
     b = company.billing_accounts
     synced = np.minimum(created + seconds(900), company.now)
     return company.customers.append(
-        len(billing_accounts), billing_account=billing_accounts, account=b["account"][billing_accounts],
-        brand=b["brand"][billing_accounts], currency=b["currency"][billing_accounts], place=b["place"][billing_accounts],
-        created=synced, stamp=synced,
-    )  # fmt: skip
+        len(billing_accounts),
+        billing_account=billing_accounts,
+        account=b["account"][billing_accounts],
+        brand=b["brand"][billing_accounts],
+        currency=b["currency"][billing_accounts],
+        place=b["place"][billing_accounts],
+        created=synced,
+        stamp=synced,
+    )
 
 
 def add_lone_customers(company: Company, account: Indexes, created: Dates) -> Indexes:
     """NetSuite customers that somebody entered by hand for prospects: no Zuora account, no transactions."""
     a = company.accounts
     return company.customers.append(
-        len(account), account=account, brand=a["brand"][account], currency=PLACE_CURRENCY[a["place"][account]],
-        place=a["place"][account], created=created, stamp=created,
-    )  # fmt: skip
+        len(account),
+        account=account,
+        brand=a["brand"][account],
+        currency=PLACE_CURRENCY[a["place"][account]],
+        place=a["place"][account],
+        created=created,
+        stamp=created,
+    )
 
 
 def lone_customer_candidates(company: Company) -> Indexes:
@@ -50,7 +68,7 @@ def lone_customer_candidates(company: Company) -> Indexes:
 
 
 def refresh_customers(company: Company, billing_accounts: Indexes) -> Indexes:
-    """Bring the MRR of billing accounts and the state of their Salesforce accounts up to date; returns accounts that changed."""
+    """Bring MRR of billing accounts and status of their Salesforce accounts up to date; returns accounts that changed."""
     s, v, b, a = company.subscriptions, company.versions, company.billing_accounts, company.accounts
     alive = ~(s["cancelled"] <= company.today)
     mrr = np.bincount(s["billing_account"], np.where(alive, v["mrr"][s["latest"]], 0), len(b)).astype(np.int64)

@@ -2,77 +2,108 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sandbox.model.brands import PER_BRAND, PRODUCT_PRICE, SELLING
 from sandbox.model.calendar import Dates
-from sandbox.model.company import WON, Company
+from sandbox.model.company import UPGRADE, WON, Company
 from sandbox.model.frame import NO_STAMP, NONE, Indexes
 from sandbox.model.money import rounded, yearly
+from sandbox.model.operations.subscriptions import SLOTS
 
 
-def add_lines(company: Company, deal: Indexes, product: Any, quantity: Any, unit: Any, discount: Any, created: Dates) -> None:
-    """Line items (unit price per month in 1/10,000; discount in whole percent), and the amounts they give their deals."""
+class Offer(NamedTuple):
+    """Lines of deals, ordered by deal: quantities in 1/100, monthly unit prices in 1/10,000, discounts in percent."""
+
+    deal: Indexes
+    product: np.ndarray
+    quantity: np.ndarray
+    unit: np.ndarray
+    discount: np.ndarray
+
+    @classmethod
+    def ordered(cls, *columns: np.ndarray) -> Offer:
+        """The lines in the order of their deals."""
+        order = np.argsort(columns[0], kind="stable")
+        return cls(*(column[order] for column in columns))
+
+
+def add_lines(company: Company, offer: Offer, created: Dates) -> None:
+    """Line items, priced per year, and the amounts they give their deals; `created` is by line."""
     lines, deals = company.lines, company.deals
-    discount = np.broadcast_to(np.asarray(discount, np.int64), deal.shape)
-    subtotal = yearly(quantity, unit)
-    total = rounded(subtotal * (100 - discount), 100)
-    rank = np.arange(len(deal)) - np.searchsorted(deal, deal)
+    subtotal = yearly(offer.quantity, offer.unit)
+    total = rounded(subtotal * (100 - offer.discount), 100)
+    touched, position, count = np.unique(offer.deal, return_inverse=True, return_counts=True)
     lines.append(
-        len(deal), deal=deal, product=product, quantity=quantity, unit=np.asarray(unit) * 12, discount=discount,
-        subtotal=subtotal, total=total, order=rank + 1, owner=deals["owner"][deal], created=created, modified=created, stamp=created,
-    )  # fmt: skip
-    sums = np.zeros(len(deals), np.int64)
-    np.add.at(sums, deal, total)
-    amounts = np.zeros(len(deals), np.int64)
-    np.add.at(amounts, deal, np.asarray(quantity, np.int64))
-    count = np.bincount(deal, minlength=len(deals))
-    touched = np.unique(deal)
-    deals.update(
-        touched, amount=sums[touched], arr=sums[touched], quantity=amounts[touched], lines=count[touched], priced=True
+        len(offer.deal),
+        deal=offer.deal,
+        product=offer.product,
+        quantity=offer.quantity,
+        unit=offer.unit * 12,
+        discount=offer.discount,
+        subtotal=subtotal,
+        total=total,
+        order=np.arange(len(position)) - np.searchsorted(offer.deal, offer.deal) + 1,
+        owner=deals["owner"][offer.deal],
+        created=created,
+        modified=created,
+        stamp=created,
     )
+    amount, quantity = np.zeros((2, len(touched)), np.int64)
+    np.add.at(amount, position, total)
+    np.add.at(quantity, position, offer.quantity)
+    deals.update(touched, amount=amount, arr=amount, quantity=quantity, lines=count, priced=True)
 
 
-def sold_plans(company: Company, versions: Indexes) -> tuple[Indexes, np.ndarray, np.ndarray, np.ndarray]:
-    """What a won deal sold: (position in `versions`, product, quantity, unit), only the difference for an upgrade."""
+def sold(company: Company, versions: Indexes, deals: Indexes) -> Offer:
+    """What each version's deal sold: all of a new or renewed contract, only the difference of an upgrade."""
     v, plans = company.versions, company.plans
-    slots = np.full((len(v), 3), NONE, np.int64)
+    slots = np.full((len(v), SLOTS), NONE, np.int64)
     slots[plans["version"], plans["slot"]] = plans.rows
     position, slot = np.nonzero(slots[versions] >= 0)
     plan = slots[versions[position], slot]
-    upgraded = v["change"][versions[position]] == 1
+    upgraded = v["change"][versions[position]] == UPGRADE
     previous = np.where(upgraded, v["previous"][versions[position]], NONE)
     before = np.where(previous >= 0, slots[previous, slot], NONE)
     quantity = plans["quantity"][plan] - np.where(before >= 0, plans["quantity"][before], 0)
-    sold = quantity > 0
-    return position[sold], plans["product"][plan][sold], quantity[sold], plans["unit"][plan][sold]
+    position, plan, quantity = (column[quantity > 0] for column in (position, plan, quantity))
+    return Offer.ordered(
+        deals[position], plans["product"][plan], quantity, plans["unit"][plan], np.zeros(len(plan), np.int64)
+    )
 
 
-def drawn_lines(company: Company, purpose: str, deals: Indexes) -> tuple[Indexes, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What an open or lost deal offers: (deal, product, quantity, unit, discount) of one to three lines each."""
+def drawn(company: Company, deals: Indexes) -> Offer:
+    """What open or lost deals offer: one to three lines each. `deals` ascending."""
     chance, d = company.chance, company.deals
-    count = chance.weighted(f"{purpose} lines", deals, (0, 0.35, 0.45, 0.2))
+    count = chance.weighted("deal lines", deals, (0, 0.35, 0.45, 0.2))
     deal = np.repeat(deals, count)
     nth = np.arange(len(deal)) - np.repeat(np.cumsum(count) - count, count)
     keys = deal * 4 + nth
     brand = d["brand"][deal].astype(int)
-    product = brand * PER_BRAND + np.where(nth == 0, chance.pick(f"{purpose} platform", keys, 3), np.where(nth == 1, 3, 4))
-    volume = (np.exp(chance.uniform(f"{purpose} volume", keys) * 3.5 + np.where(brand < 2, 6.0, 10.5))).astype(np.int64) * 100
-    quantity = np.where(nth == 1, volume, 100)
-    discount = np.array([0, 0, 5, 10, 12, 15, 20])[chance.pick(f"{purpose} discount", deal, 7)]
-    return deal, product, quantity, PRODUCT_PRICE[product], discount
+    platform = chance.pick("deal platform", keys, 3)
+    product = brand * PER_BRAND + np.where(nth == 0, platform, np.where(nth == 1, 3, 4))
+    size = chance.uniform("deal volume", keys) * 3.5 + np.where(brand < 2, 6.0, 10.5)
+    quantity = np.where(nth == 1, np.exp(size).astype(np.int64) * 100, 100)
+    discount = np.array([0, 0, 5, 10, 12, 15, 20])[chance.pick("deal discount", deal, 7)]
+    return Offer(deal, product, quantity, PRODUCT_PRICE[product], discount)
 
 
-def deal_campaigns(company: Company, purpose: str, keys: Indexes, brand: Any, currency: Any, created: Dates) -> Indexes:
+def deal_campaigns(
+    company: Company, purpose: str, *, keys: Indexes, brand: Any, currency: Any, created: Dates
+) -> Indexes:
     """The campaign a deal is credited to, if any: same brand and currency, begun before the deal."""
     chance, campaigns = company.chance, company.campaigns
     out = np.full(len(keys), NONE, np.int64)
     credited = chance.happens(f"{purpose} credited", keys, 0.45)
     for group in range(SELLING * 3):
         mine = np.flatnonzero(credited & (brand == group % SELLING) & (currency == group // SELLING))
-        choice = np.flatnonzero((campaigns["brand"] == group % SELLING) & (campaigns["currency"] == group // SELLING) & ~campaigns["deleted"])
+        choice = np.flatnonzero(
+            (campaigns["brand"] == group % SELLING)
+            & (campaigns["currency"] == group // SELLING)
+            & ~campaigns["deleted"]
+        )
         if len(mine) and len(choice):
             picked = choice[chance.pick(f"{purpose} campaign", keys[mine], len(choice))]
             begun = campaigns["start"][picked] <= created[mine].astype("M8[D]")
@@ -92,16 +123,41 @@ def primary_contacts(company: Company, accounts: Indexes) -> Indexes:
 def clone_deals(company: Company, deals_: Indexes, created: np.ndarray) -> Indexes:
     """Copies of deals with their line items, as Salesforce's Clone button makes them."""
     d, lines = company.deals, company.lines
-    copied = ("account", "brand", "currency", "kind", "stage", "close", "amount", "lines", "quantity", "arr", "term", "contact", "subscription", "owner")
+    copied = (
+        "account",
+        "brand",
+        "currency",
+        "kind",
+        "stage",
+        "close",
+        "amount",
+        "lines",
+        "quantity",
+        "arr",
+        "term",
+        "contact",
+        "subscription",
+        "owner",
+    )
     clones = d.append(
-        len(deals_), **{name: d[name][deals_] for name in copied}, clone_of=deals_, created=created, modified=created, stamp=created,
-        stage_changed=created, active_on=created.astype("M8[D]"),
-    )  # fmt: skip
-    for source, clone in zip(deals_, clones, strict=True):
-        mine = np.flatnonzero((lines["deal"] == source) & ~lines["deleted"])
-        names = ("product", "quantity", "unit", "discount", "subtotal", "total", "order", "owner")
-        stamp = d["created"][clone]
-        lines.append(len(mine), deal=clone, **{n: lines[n][mine] for n in names}, created=stamp, modified=stamp, stamp=stamp)
+        len(deals_),
+        **{name: d[name][deals_] for name in copied},
+        clone_of=deals_,
+        created=created,
+        modified=created,
+        stamp=created,
+        stage_changed=created,
+        active_on=created.astype("M8[D]"),
+    )
+    clone_of = np.full(len(d), NONE, np.int64)
+    clone_of[deals_] = clones
+    mine = np.flatnonzero((clone_of[lines["deal"]] >= 0) & ~lines["deleted"])
+    clone = clone_of[lines["deal"][mine]]
+    stamp = d["created"][clone]
+    names = ("product", "quantity", "unit", "discount", "subtotal", "total", "order", "owner")
+    lines.append(
+        len(mine), deal=clone, **{n: lines[n][mine] for n in names}, created=stamp, modified=stamp, stamp=stamp
+    )
     return clones
 
 

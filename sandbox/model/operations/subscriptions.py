@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sandbox.model.brands import PER_BRAND, PRODUCT_PRICE
@@ -14,6 +16,25 @@ SLOTS = 3
 """A subscription has a platform, a volume product, and perhaps an add-on."""
 
 
+class Plans(NamedTuple):
+    """What subscriptions consist of, by subscription (or version) and slot.
+
+    `product` is a catalogue row, -1 in an empty slot; `quantity` counts 1/100, `unit` is a month's price in 1/10,000.
+    """
+
+    product: np.ndarray
+    quantity: np.ndarray
+    unit: np.ndarray
+
+    def at(self, rows: Indexes) -> Plans:
+        """The plans of some rows, as a copy."""
+        return Plans(*(column[rows] for column in self))
+
+    def mrr(self) -> np.ndarray:
+        """Cents a month by row and slot."""
+        return np.where(self.product >= 0, monthly(self.quantity, self.unit), 0)
+
+
 def start_subscriptions(company: Company, owner: Indexes, effective: Dates, created: Dates) -> Indexes:
     """Subscriptions without versions yet."""
     chance, b = company.chance, company.billing_accounts
@@ -22,35 +43,51 @@ def start_subscriptions(company: Company, owner: Indexes, effective: Dates, crea
     first = month + days(b["cycle_day"][owner].astype(int) - 1)
     first = np.where(first < effective, add_months(first, 1), first)
     return company.subscriptions.append(
-        len(owner), billing_account=owner, effective=effective, period=np.array([1, 3, 12])[chance.weighted("period", keys, (0.6, 0.12, 0.28))],
-        auto_renew=chance.happens("auto renew", keys, 0.8), term=np.array([12, 24, 36])[chance.weighted("term", keys, (0.8, 0.15, 0.05))],
-        first_bill=first, created=created, synced=np.minimum(created + seconds(1200), company.now), stamp=np.minimum(created + seconds(1200), company.now),
-    )  # fmt: skip
+        len(owner),
+        billing_account=owner,
+        effective=effective,
+        period=np.array([1, 3, 12])[chance.weighted("period", keys, (0.6, 0.12, 0.28))],
+        auto_renew=chance.happens("auto renew", keys, 0.8),
+        term=np.array([12, 24, 36])[chance.weighted("term", keys, (0.8, 0.15, 0.05))],
+        first_bill=first,
+        created=created,
+        synced=np.minimum(created + seconds(1200), company.now),
+        stamp=np.minimum(created + seconds(1200), company.now),
+    )
 
 
-def first_plans(company: Company, subscriptions: Indexes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(product, quantity, unit price) by subscription and slot; product -1 where the slot is empty."""
-    chance, brand = company.chance, company.billing_accounts["brand"][company.subscriptions["billing_account"][subscriptions]].astype(int)
+def first_plans(company: Company, subscriptions: Indexes) -> Plans:
+    """What new subscriptions begin with."""
+    chance = company.chance
+    owner = company.subscriptions["billing_account"][subscriptions]
+    brand = company.billing_accounts["brand"][owner].astype(int)
     commercial = brand < 2
-    product = np.stack([
-        brand * PER_BRAND + chance.weighted("platform", subscriptions, (0.5, 0.33, 0.17)),
-        brand * PER_BRAND + 3,
-        np.where(chance.happens("add-on", subscriptions, 0.3), brand * PER_BRAND + 4 + chance.pick("which add-on", subscriptions, 2), NONE),
-    ], axis=1)  # fmt: skip
-    contacts = np.exp(chance.uniform("audience", subscriptions) * 4.2 + np.where(commercial, 5.5, 10.0)).astype(np.int64)
+    product = np.stack(
+        [
+            brand * PER_BRAND + chance.weighted("platform", subscriptions, (0.5, 0.33, 0.17)),
+            brand * PER_BRAND + 3,
+            np.where(
+                chance.happens("add-on", subscriptions, 0.3),
+                brand * PER_BRAND + 4 + chance.pick("which add-on", subscriptions, 2),
+                NONE,
+            ),
+        ],
+        axis=1,
+    )
+    contacts = np.exp(chance.uniform("audience", subscriptions) * 4.2 + np.where(commercial, 5.5, 10.0)).astype(
+        np.int64
+    )
     ones = np.full(len(subscriptions), 100, np.int64)
     quantity = np.stack([ones, contacts // 5 * 500 + chance.pick("odd lot", subscriptions, 4) * 25 + 500, ones], axis=1)
     off = 100 - chance.weighted("negotiated", subscriptions, (0.5, 0.0, 0.0, 0.0, 0.0, 0.2, 0.0, 0.1, 0.0, 0.0, 0.2))
     unit = PRODUCT_PRICE[np.maximum(product, 0)] * off[:, None] // 100
-    return product, quantity, unit
+    return Plans(product, quantity, unit)
 
 
-def changed_plans(
-    company: Company, change: np.ndarray, keys: Indexes, product: np.ndarray, quantity: np.ndarray, unit: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def changed_plans(company: Company, change: np.ndarray, keys: Indexes, plans: Plans) -> Plans:
     """The plans after a change: more or less volume, an add-on more, or a higher price at renewal."""
     chance = company.chance
-    product, quantity, unit = product.copy(), quantity.copy(), unit.copy()
+    product, quantity, unit = (column.copy() for column in plans)
     up, down, renew = change == UPGRADE, change == DOWNGRADE, change == RENEWAL
     adds = up & (product[:, 2] < 0) & chance.happens("adds an add-on", keys, 0.35)
     platform = product[:, 0] - product[:, 0] % PER_BRAND
@@ -62,22 +99,22 @@ def changed_plans(
     quantity[:, 1] = np.where(up & ~adds, more, np.where(down, np.minimum(less, volume - 25), volume))
     raised = unit[:, 0] * (100 + chance.between("uplift", keys, 0, 6)) // 100
     unit[:, 0] = np.where(renew, raised, unit[:, 0])
-    return product, quantity, unit
+    return Plans(product, quantity, unit)
 
 
 def add_versions(
-    company: Company, sub: Indexes, change: np.ndarray, booked: Dates, stamps: Dates, cancelled: Dates,
-    plans: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> Indexes:  # fmt: skip
-    """Append versions (in order of time, one or more per subscription) with their plans, and post the ARR they change.
-
-    Args:
-        plans: (product, quantity, unit price) by version and slot.
-    """
+    company: Company,
+    sub: Indexes,
+    change: np.ndarray,
+    booked: Dates,
+    stamps: Dates,
+    *,
+    cancelled: Dates,
+    plans: Plans,
+) -> Indexes:
+    """Append versions (in order of time, one or more per subscription) with their plans, and post the ARR they change."""
     s, v = company.subscriptions, company.versions
-    product, quantity, unit = plans
-    amounts = np.where(product >= 0, monthly(quantity, unit), 0)
-    mrr = amounts.sum(axis=1)
+    mrr = plans.mrr().sum(axis=1)
     at_row = len(v) + np.arange(len(sub), dtype=np.int64)
     order = np.lexsort((at_row, sub))
     same = np.zeros(len(sub), bool)
@@ -96,18 +133,35 @@ def add_versions(
     start = np.where(renewals > 0, add_months(s["effective"][sub], term + 12 * (renewals - 1)), s["effective"][sub])
     current = np.where(renewals > 0, 12, term)
     rows = v.append(
-        len(sub), subscription=sub, number=number, change=change, booked=booked, mrr=mrr, previous=previous, term_start=start,
-        term_end=add_months(start, current), current_term=current, cancelled=cancelled, latest=False, created=stamps, stamp=stamps,
-    )  # fmt: skip
+        len(sub),
+        subscription=sub,
+        number=number,
+        change=change,
+        booked=booked,
+        mrr=mrr,
+        previous=previous,
+        term_start=start,
+        term_end=add_months(start, current),
+        current_term=current,
+        cancelled=cancelled,
+        latest=False,
+        created=stamps,
+        stamp=stamps,
+    )
     replaced = previous[previous >= 0]
     heirs = rows[previous >= 0]
     v.update(replaced, latest=False, stamp=v["created"][heirs])
     last = order[np.append(sub[order][1:] != sub[order][:-1], True)]
     v.update(rows[last], latest=True)
-    s.update(sub[last], latest=rows[last], renewals=renewals[last], cancelled=cancelled[last],
-             stamp=np.minimum(stamps[last] + seconds(1200), company.now))  # fmt: skip
-    _add_plans(company, rows, product, quantity, unit, amounts)
-    _post_arr(company, sub, change, booked, cancelled, mrr, old_mrr)
+    s.update(
+        sub[last],
+        latest=rows[last],
+        renewals=renewals[last],
+        cancelled=cancelled[last],
+        stamp=np.minimum(stamps[last] + seconds(1200), company.now),
+    )
+    _add_plans(company, rows, plans)
+    _post_arr(company, rows, old_mrr)
     return rows
 
 
@@ -127,24 +181,29 @@ def _renewals_so_far(order: np.ndarray, sub: Indexes, change: np.ndarray) -> np.
     return out
 
 
-def _add_plans(company: Company, rows: Indexes, product: np.ndarray, quantity: np.ndarray, unit: np.ndarray, amounts: np.ndarray) -> None:
-    version, slot = np.nonzero(product >= 0)
-    stamps = company.versions["created"][rows[version]]
+def _add_plans(company: Company, versions: Indexes, plans: Plans) -> None:
+    row, slot = np.nonzero(plans.product >= 0)
+    stamps = company.versions["created"][versions[row]]
     company.plans.append(
-        len(version), version=rows[version], slot=slot, product=product[version, slot], quantity=quantity[version, slot],
-        unit=unit[version, slot], mrr=amounts[version, slot], created=stamps, stamp=stamps,
-    )  # fmt: skip
+        len(row),
+        version=versions[row],
+        slot=slot,
+        product=plans.product[row, slot],
+        quantity=plans.quantity[row, slot],
+        unit=plans.unit[row, slot],
+        mrr=plans.mrr()[row, slot],
+        created=stamps,
+        stamp=stamps,
+    )
 
 
-def _post_arr(
-    company: Company, sub: Indexes, change: np.ndarray, booked: Dates, cancelled: Dates, mrr: np.ndarray, old_mrr: np.ndarray
-) -> None:
-    b = company.billing_accounts
-    owner = company.subscriptions["billing_account"][sub]
-    starts = np.maximum(booked, company.subscriptions["effective"][sub])
-    gone = change == CANCELLATION
-    when = np.where(gone, np.maximum(cancelled, starts), starts)
-    delta = 12 * np.where(gone, -old_mrr, mrr - old_mrr)
+def _post_arr(company: Company, versions: Indexes, old_mrr: np.ndarray) -> None:
+    """What the new versions add to (or take from) recurring revenue, on the day they take effect."""
+    v, s, b = company.versions, company.subscriptions, company.billing_accounts
+    sub = v["subscription"][versions]
+    owner = s["billing_account"][sub]
+    starts = np.maximum(v["booked"][versions], s["effective"][sub])
+    gone = v["change"][versions] == CANCELLATION
+    when = np.where(gone, np.maximum(v["cancelled"][versions], starts), starts)
+    delta = 12 * np.where(gone, -old_mrr, v["mrr"][versions] - old_mrr)
     company.journal.post("arr", when, b["brand"][owner], b["currency"][owner], delta)
-
-

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from sandbox.model import ids
 from sandbox.model.arrow import choice, constant, date, digits, flag, hide, integer, join, money, number, stamp
 from sandbox.model.brands import CATALOGUE
 from sandbox.model.company import CANCELED, CANCELLATION, POSTED, Company
@@ -57,21 +56,46 @@ def _customer(company: Company, rows: Indexes) -> Columns:
     number_ = hide(z.account_numbers(billing), ~has)
     effective = _first_orders(company)
     return {
-        "id": integer(customer_ids(rows)), "entityid": join("CUST", digits(rows + 1, 6)), "externalid": number_, "companyname": name,
-        "altname": name, "email": join("ap@", domains(chance, firm, place)), "phone": phones(chance, account, place),
+        "id": integer(customer_ids(rows)),
+        "entityid": join("CUST", digits(rows + 1, 6)),
+        "externalid": number_,
+        "companyname": name,
+        "altname": name,
+        "email": join("ap@", domains(chance, firm, place)),
+        "phone": phones(chance, account, place),
         "url": hide(join("https://www.", domains(chance, firm, place)), ~chance.happens("url", rows, 0.5)),
-        "isperson": flag(np.zeros(n, bool)), "isinactive": flag(np.zeros(n, bool)), "entitystatus": choice(("13", "6"), (~has).astype(int)),
+        "isperson": flag(np.zeros(n, bool)),
+        "isinactive": flag(np.zeros(n, bool)),
+        "entitystatus": choice(("13", "6"), (~has).astype(int)),
         "category": choice(("Direct", "Agency", "Non Profit"), chance.weighted("category", account, (0.7, 0.2, 0.1))),
-        "custentity_brand": choice(sf.BRAND_NAMES, c["brand"][rows]), "custentity_zuora_account_number": number_,
-        "custentity_sfdc_account_id": sf.ref(sf.ACCOUNT, account), "subsidiary": integer(c["brand"][rows].astype(int) + 2),
-        "currency": sf.currency(c["currency"][rows]), "terms": hide(join("Net ", digits(np.where(has, b["terms"][billing], 30))), ~has),
-        "salesrep": integer(company.accounts["owner"][account] + EMPLOYEE_BASE), "parent": pa.nulls(n, pa.int64()),
-        "balancesearch": money(balance), "overduebalancesearch": money(overdue), "unbilledorderssearch": money(np.zeros(n, np.int64)),
-        "creditlimit": money(chance.between("credit limit", account, 1, 50) * 100_000, ~chance.happens("credit limit", account, 0.3)),
-        "defaultbillingaddress": join(streets(chance, account), "\n", place_column("city", place), " ", place_column("postal_code", place), "\n", place_column("country", place)),
-        "firstorderdate": date(np.where(has, effective[billing], np.datetime64("NaT", "D"))), "dateclosed": date(np.where(has, c["created"][rows].astype("M8[D]"), np.datetime64("NaT", "D"))),
-        "datecreated": stamp(c["created"][rows]), "lastmodifieddate": stamp(c["stamp"][rows]),
-    }  # fmt: skip
+        "custentity_brand": choice(sf.BRAND_NAMES, c["brand"][rows]),
+        "custentity_zuora_account_number": number_,
+        "custentity_sfdc_account_id": sf.ref(sf.ACCOUNT, account),
+        "subsidiary": integer(c["brand"][rows].astype(int) + 2),
+        "currency": sf.currency(c["currency"][rows]),
+        "terms": hide(join("Net ", digits(np.where(has, b["terms"][billing], 30))), ~has),
+        "salesrep": integer(company.accounts["owner"][account] + EMPLOYEE_BASE),
+        "parent": pa.nulls(n, pa.int64()),
+        "balancesearch": money(balance),
+        "overduebalancesearch": money(overdue),
+        "unbilledorderssearch": money(np.zeros(n, np.int64)),
+        "creditlimit": money(
+            chance.between("credit limit", account, 1, 50) * 100_000, ~chance.happens("credit limit", account, 0.3)
+        ),
+        "defaultbillingaddress": join(
+            streets(chance, account),
+            "\n",
+            place_column("city", place),
+            " ",
+            place_column("postal_code", place),
+            "\n",
+            place_column("country", place),
+        ),
+        "firstorderdate": date(np.where(has, effective[billing], np.datetime64("NaT", "D"))),
+        "dateclosed": date(np.where(has, c["created"][rows].astype("M8[D]"), np.datetime64("NaT", "D"))),
+        "datecreated": stamp(c["created"][rows]),
+        "lastmodifieddate": stamp(c["stamp"][rows]),
+    }
 
 
 def _overdue(company: Company) -> np.ndarray:
@@ -95,12 +119,17 @@ def _transaction(company: Company, frame: Frame, rows: Indexes, billing: Indexes
     month = dates.astype("M8[M]").astype(int)
     currency = b["currency"][billing].astype(int)
     return {
-        "entity": integer(customer_ids(customers_of(company, billing))), "custbody_brand": choice(sf.BRAND_NAMES, b["brand"][billing]),
-        "custbody_zuora_account_number": z.account_numbers(billing), "trandate": date(dates),
-        "postingperiod": join(choice(_MONTHS, month % 12), " ", digits(month // 12 + 1970)), "subsidiary": integer(b["brand"][billing].astype(int) + 2),
-        "currency": sf.currency(currency), "exchangerate": number(RATES[currency], 8),
-        "createddate": stamp(frame["mirrored"][rows]), "lastmodifieddate": stamp(frame["mirror_stamp"][rows]),
-    }  # fmt: skip
+        "entity": integer(customer_ids(customers_of(company, billing))),
+        "custbody_brand": choice(sf.BRAND_NAMES, b["brand"][billing]),
+        "custbody_zuora_account_number": z.account_numbers(billing),
+        "trandate": date(dates),
+        "postingperiod": join(choice(_MONTHS, month % 12), " ", digits(month // 12 + 1970)),
+        "subsidiary": integer(b["brand"][billing].astype(int) + 2),
+        "currency": sf.currency(currency),
+        "exchangerate": number(RATES[currency], 8),
+        "createddate": stamp(frame["mirrored"][rows]),
+        "lastmodifieddate": stamp(frame["mirror_stamp"][rows]),
+    }
 
 
 def _invoice(company: Company, rows: Indexes) -> Columns:
@@ -111,13 +140,25 @@ def _invoice(company: Company, rows: Indexes) -> Columns:
     open_ = (balance > 0) & ~voided
     number_ = z.invoice_numbers(rows)
     return {
-        "id": integer(invoice_ids(rows)), "type": constant("CustInvc", n), "transactionnumber": join("CUSTINVC", digits(rows + 1)), "tranid": number_,
-        "externalid": number_, "custbody_zuora_invoice_number": number_, "status": choice(("B", "A", "V"), np.where(voided, 2, open_.astype(int))),
-        "duedate": date(i["due"][rows]), "closedate": date(i["closed"][rows]), "posting": flag(~voided),
-        "custbody_amount_net": money(net), "taxtotal": money(tax), "foreigntotal": money(net + tax), "foreignamountpaid": money(i["paid"][rows]),
-        "foreignamountunpaid": money(balance), "memo": hide(constant("One-time services", n), ~i["one_time"][rows]),
-        "terms": join("Net ", digits(b["terms"][billing])), "voided": flag(voided),
-    } | _transaction(company, i, rows, billing, i["date"][rows])  # fmt: skip
+        "id": integer(invoice_ids(rows)),
+        "type": constant("CustInvc", n),
+        "transactionnumber": join("CUSTINVC", digits(rows + 1)),
+        "tranid": number_,
+        "externalid": number_,
+        "custbody_zuora_invoice_number": number_,
+        "status": choice(("B", "A", "V"), np.where(voided, 2, open_.astype(int))),
+        "duedate": date(i["due"][rows]),
+        "closedate": date(i["closed"][rows]),
+        "posting": flag(~voided),
+        "custbody_amount_net": money(net),
+        "taxtotal": money(tax),
+        "foreigntotal": money(net + tax),
+        "foreignamountpaid": money(i["paid"][rows]),
+        "foreignamountunpaid": money(balance),
+        "memo": hide(constant("One-time services", n), ~i["one_time"][rows]),
+        "terms": join("Net ", digits(b["terms"][billing])),
+        "voided": flag(voided),
+    } | _transaction(company, i, rows, billing, i["date"][rows])
 
 
 def _payment(company: Company, rows: Indexes) -> Columns:
@@ -127,12 +168,20 @@ def _payment(company: Company, rows: Indexes) -> Columns:
     number_ = z.payment_numbers(rows)
     auto = company.billing_accounts["auto_pay"][billing]
     return {
-        "id": integer(payment_ids(rows)), "type": constant("CustPymt", n), "transactionnumber": join("CUSTPYMT", digits(rows + 1)), "tranid": number_,
-        "externalid": number_, "custbody_zuora_payment_number": number_, "custbody_applied_invoice": integer(invoice_ids(invoice)),
-        "status": constant("C", n), "posting": flag(np.ones(n, bool)), "foreigntotal": money(p["amount"][rows]),
-        "paymentmethod": choice(("Bank", "Card"), auto.astype(int)), "memo": hide(constant("Partly refunded", n), p["refunded"][rows] == 0),
+        "id": integer(payment_ids(rows)),
+        "type": constant("CustPymt", n),
+        "transactionnumber": join("CUSTPYMT", digits(rows + 1)),
+        "tranid": number_,
+        "externalid": number_,
+        "custbody_zuora_payment_number": number_,
+        "custbody_applied_invoice": integer(invoice_ids(invoice)),
+        "status": constant("C", n),
+        "posting": flag(np.ones(n, bool)),
+        "foreigntotal": money(p["amount"][rows]),
+        "paymentmethod": choice(("Bank", "Card"), auto.astype(int)),
+        "memo": hide(constant("Partly refunded", n), p["refunded"][rows] == 0),
         "voided": flag(np.zeros(n, bool)),
-    } | _transaction(company, p, rows, billing, p["date"][rows])  # fmt: skip
+    } | _transaction(company, p, rows, billing, p["date"][rows])
 
 
 def _subscription(company: Company, rows: Indexes) -> Columns:
@@ -142,16 +191,28 @@ def _subscription(company: Company, rows: Indexes) -> Columns:
     customer = customer_ids(customers_of(company, billing))
     name = z.subscription_names(rows)
     return {
-        "id": integer(rows + SUBSCRIPTION_BASE), "name": name, "externalid": name, "customer": integer(customer), "billingaccount": integer(customer + 500_000),
-        "custrecord_brand": choice(sf.BRAND_NAMES, b["brand"][billing]), "custrecord_zuora_subscription_number": name,
-        "custrecord_zuora_account_number": z.account_numbers(billing), "billingsubscriptionstatus": choice(("ACTIVE", "TERMINATED"), cancelled.astype(int)),
-        "subscriptionplan": integer(z.item_ids(_platforms(company)[latest])), "currency": sf.currency(b["currency"][billing]),
-        "startdate": date(s["effective"][rows]), "enddate": date(np.where(cancelled, v["cancelled"][latest], v["term_end"][latest])),
-        "initialterm": join(digits(s["term"][rows]), " Months"), "renewalnumber": integer(s["renewals"][rows]), "autorenewal": flag(s["auto_renew"][rows]),
+        "id": integer(rows + SUBSCRIPTION_BASE),
+        "name": name,
+        "externalid": name,
+        "customer": integer(customer),
+        "billingaccount": integer(customer + 500_000),
+        "custrecord_brand": choice(sf.BRAND_NAMES, b["brand"][billing]),
+        "custrecord_zuora_subscription_number": name,
+        "custrecord_zuora_account_number": z.account_numbers(billing),
+        "billingsubscriptionstatus": choice(("ACTIVE", "TERMINATED"), cancelled.astype(int)),
+        "subscriptionplan": integer(z.item_ids(_platforms(company)[latest])),
+        "currency": sf.currency(b["currency"][billing]),
+        "startdate": date(s["effective"][rows]),
+        "enddate": date(np.where(cancelled, v["cancelled"][latest], v["term_end"][latest])),
+        "initialterm": join(digits(s["term"][rows]), " Months"),
+        "renewalnumber": integer(s["renewals"][rows]),
+        "autorenewal": flag(s["auto_renew"][rows]),
         "frequency": choice(("MONTHLY", "QUARTERLY", "ANNUALLY"), np.array([0, 0, 0, 1] + [2] * 9)[s["period"][rows]]),
-        "custrecord_monthly_amount": money(mrr), "custrecord_annual_amount": money(mrr * 12),
-        "datecreated": stamp(s["synced"][rows]), "lastmodifieddate": stamp(s["stamp"][rows]),
-    }  # fmt: skip
+        "custrecord_monthly_amount": money(mrr),
+        "custrecord_annual_amount": money(mrr * 12),
+        "datecreated": stamp(s["synced"][rows]),
+        "lastmodifieddate": stamp(s["stamp"][rows]),
+    }
 
 
 def _platforms(company: Company) -> Indexes:
@@ -168,24 +229,38 @@ def _item(company: Company, rows: Indexes) -> Columns:
     sold = [CATALOGUE[int(r)] for r in rows]
     sku, name = pa.array([p.sku for p in sold], pa.string()), pa.array([p.name for p in sold], pa.string())
     return {
-        "id": integer(z.item_ids(rows)), "itemid": sku, "externalid": sku, "displayname": name, "fullname": join(choice(sf.BRAND_NAMES, company.products["brand"][rows]), " : ", sku),
-        "salesdescription": join(name, ", billed per month"), "itemtype": constant("Service", n), "subtype": constant("Sale", n),
-        "custitem_brand": choice(sf.BRAND_NAMES, company.products["brand"][rows]), "custitem_product_code": sku,
-        "custitem_product_family": pa.array([p.family for p in sold], pa.string()), "isinactive": flag(np.zeros(n, bool)), "isfulfillable": flag(np.zeros(n, bool)),
-        "incomeaccount": integer(np.full(n, 54)), "deferredrevenueaccount": integer(np.full(n, 117)),
+        "id": integer(z.item_ids(rows)),
+        "itemid": sku,
+        "externalid": sku,
+        "displayname": name,
+        "fullname": join(choice(sf.BRAND_NAMES, company.products["brand"][rows]), " : ", sku),
+        "salesdescription": join(name, ", billed per month"),
+        "itemtype": constant("Service", n),
+        "subtype": constant("Sale", n),
+        "custitem_brand": choice(sf.BRAND_NAMES, company.products["brand"][rows]),
+        "custitem_product_code": sku,
+        "custitem_product_family": pa.array([p.family for p in sold], pa.string()),
+        "isinactive": flag(np.zeros(n, bool)),
+        "isfulfillable": flag(np.zeros(n, bool)),
+        "incomeaccount": integer(np.full(n, 54)),
+        "deferredrevenueaccount": integer(np.full(n, 117)),
         "custitem_base_price": number(np.array([p.unit_price for p in sold], np.int64), 4),
-        "createddate": stamp(company.products["created"][rows]), "lastmodifieddate": stamp(company.products["stamp"][rows]),
-    }  # fmt: skip
+        "createddate": stamp(company.products["created"][rows]),
+        "lastmodifieddate": stamp(company.products["stamp"][rows]),
+    }
 
 
 def _deleted(company: Company, rows: Indexes) -> Columns:
     x, n = company.deletions, len(rows)
     customer = x["customer"][rows].astype(np.int64)
     return {
-        "recordid": integer(customer_ids(customer)), "recordtypeid": integer(np.full(n, -2)), "type": constant("customer", n),
+        "recordid": integer(customer_ids(customer)),
+        "recordtypeid": integer(np.full(n, -2)),
+        "type": constant("customer", n),
         "name": company_names(company.chance, company.firms(company.customers["account"][customer])),
-        "deleteddate": stamp(x["created"][rows]), "deletedby": integer(np.full(n, EMPLOYEE_BASE)),
-    }  # fmt: skip
+        "deleteddate": stamp(x["created"][rows]),
+        "deletedby": integer(np.full(n, EMPLOYEE_BASE)),
+    }
 
 
 def _invoices_shown(company: Company, rows: Indexes) -> np.ndarray:
@@ -198,7 +273,20 @@ def _payments_shown(company: Company, rows: Indexes) -> np.ndarray:
 
 CUSTOMER = Projection("netsuite", "customer", "netsuite_customers", "customers", "billing", "id", _customer)
 ITEM = Projection("netsuite", "item", "netsuite_products", "products", "products", "id", _item)
-SUBSCRIPTION_MIRROR = Projection("netsuite", "subscription", "netsuite_subscriptions", "subscriptions", "contracts", "id", _subscription, created="synced")
-INVOICE_MIRROR = Projection("netsuite", "transaction", "netsuite_invoices", "invoices", "billing", "id", _invoice, _invoices_shown, "mirrored")
-PAYMENT_MIRROR = Projection("netsuite", "transaction", "netsuite_payments", "payments", "billing", "id", _payment, _payments_shown, "mirrored")
+SUBSCRIPTION_MIRROR = Projection(
+    "netsuite",
+    "subscription",
+    "netsuite_subscriptions",
+    "subscriptions",
+    "contracts",
+    "id",
+    _subscription,
+    created="synced",
+)
+INVOICE_MIRROR = Projection(
+    "netsuite", "transaction", "netsuite_invoices", "invoices", "billing", "id", _invoice, _invoices_shown, "mirrored"
+)
+PAYMENT_MIRROR = Projection(
+    "netsuite", "transaction", "netsuite_payments", "payments", "billing", "id", _payment, _payments_shown, "mirrored"
+)
 DELETED_RECORD = Projection("netsuite", "DeletedRecord", None, "deletions", "users", "recordid", _deleted)

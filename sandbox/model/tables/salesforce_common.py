@@ -11,7 +11,16 @@ from sandbox.model.company import Company
 from sandbox.model.frame import Frame, Indexes
 from sandbox.model.tables.projection import Columns
 
-ACCOUNT, CONTACT, LEAD, OPPORTUNITY, CAMPAIGN, MEMBER, LINE, USER = "001", "003", "00Q", "006", "701", "00v", "00k", "005"
+ACCOUNT, CONTACT, LEAD, OPPORTUNITY, CAMPAIGN, MEMBER, LINE, USER = (
+    "001",
+    "003",
+    "00Q",
+    "006",
+    "701",
+    "00v",
+    "00k",
+    "005",
+)
 PRODUCT, PRICEBOOK, PRICEBOOK_ENTRY, ROLE, PROFILE = "01t", "01s", "01u", "00E", "00e"
 BRAND_NAMES = tuple(b.name for b in BRANDS)
 

@@ -6,6 +6,7 @@ import gzip
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from sandbox.summary import DaySummary
 from sandbox.world import World
 from tests.sandbox.model.conftest import Story
@@ -44,7 +45,9 @@ def test_every_day_wins_upgrades_renews_reduces_and_cancels(thirty: tuple[World,
     assert {(s.start.date(), kind) for s in days for kind in kinds} <= found
 
 
-def test_every_night_has_posted_invoices_drafts_payments_a_failure_and_a_refund(thirty: tuple[World, list[DaySummary]]) -> None:
+def test_every_night_has_posted_invoices_drafts_payments_a_failure_and_a_refund(
+    thirty: tuple[World, list[DaySummary]],
+) -> None:
     world, days = thirty
     nights = {s.end.date() for s in days}
     for sql in (
@@ -67,7 +70,11 @@ def test_rows_changed_in_a_day_are_stamped_within_it_except_the_late_ones() -> N
         schema = name.split(".")[0]
         stamp = "deleteddate" if name.endswith("DeletedRecord") else STAMPS[schema]
         names = [column for column, _ in world.columns(*name.split("."))]
-        key, at, gone = names.index("recordid" if name.endswith("DeletedRecord") else "id" if schema == "netsuite" else "Id"), names.index(stamp), names.index("_deleted_at")
+        key, at, gone = (
+            names.index("recordid" if name.endswith("DeletedRecord") else "id" if schema == "netsuite" else "Id"),
+            names.index(stamp),
+            names.index("_deleted_at"),
+        )
         changed = [row for row in world.sql(f"SELECT * FROM {name}").fetchall() if repr(row) not in before[name]]
         for row in changed:
             when = (row[gone] or row[at]).replace(tzinfo=UTC)
@@ -76,13 +83,20 @@ def test_rows_changed_in_a_day_are_stamped_within_it_except_the_late_ones() -> N
 
 
 def _tables(world: World) -> list[str]:
-    listed = world.sql("SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_schema IN ('salesforce', 'zuora', 'netsuite')")
+    listed = world.sql(
+        "SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_schema IN ('salesforce', 'zuora', 'netsuite')"
+    )
     return [name for (name,) in listed.fetchall()]
 
 
-def test_late_rows_are_stamped_less_than_thirty_minutes_before_the_old_now(thirty: tuple[World, list[DaySummary]]) -> None:
+def test_late_rows_are_stamped_less_than_thirty_minutes_before_the_old_now(
+    thirty: tuple[World, list[DaySummary]],
+) -> None:
     world = World.create(scale=0.2, seed=5)
-    seen = {name: {i for (i,) in world.sql(f"SELECT Id FROM {name}").fetchall()} for name in ("salesforce.Lead", "salesforce.Account")}
+    seen = {
+        name: {i for (i,) in world.sql(f"SELECT Id FROM {name}").fetchall()}
+        for name in ("salesforce.Lead", "salesforce.Account")
+    }
     summary = world.advance()
     assert {table for table, _ in summary.late} == {"salesforce.Lead", "salesforce.Account"}
     for table, key in summary.late:
@@ -96,7 +110,9 @@ def test_a_day_merges_two_accounts_and_names_both(thirty: tuple[World, list[DayS
     world, days = thirty
     for summary in days:
         for loser, winner in summary.merged:
-            assert world.sql("SELECT MasterRecordId, IsDeleted FROM salesforce.Account WHERE Id = ?", [loser]).fetchone() == (winner, True)
+            assert world.sql(
+                "SELECT MasterRecordId, IsDeleted FROM salesforce.Account WHERE Id = ?", [loser]
+            ).fetchone() == (winner, True)
     assert all(s.merged for s in days)
 
 
@@ -117,7 +133,10 @@ def test_a_redelivered_file_has_the_same_key_other_numbers_and_a_row_less() -> N
 
 def test_yesterdays_files_are_delivered_in_the_night(story: Story) -> None:
     files = story.stages[2].files
-    for key in ("cm/usage/dt=2026-06-15/cm_usage_2026-06-15.csv.gz", "emma/usage/dt=2026-06-15/emma_usage_2026-06-15.jsonl.gz"):
+    for key in (
+        "cm/usage/dt=2026-06-15/cm_usage_2026-06-15.csv.gz",
+        "emma/usage/dt=2026-06-15/emma_usage_2026-06-15.jsonl.gz",
+    ):
         assert files[key].last_modified == datetime(2026, 6, 16, 3, 15, tzinfo=UTC)
         assert key not in story.stages[1].files
 
@@ -130,7 +149,10 @@ def test_many_days_at_once_are_the_same_as_one_after_another() -> None:
     assert whole.changes == sum((p.changes for p in parts[1:]), parts[0].changes)
     assert (whole.start, whole.end) == (parts[0].start, parts[-1].end)
     for name in _tables(one):
-        assert one.sql(f"SELECT * FROM {name} ORDER BY ALL").fetchall() == other.sql(f"SELECT * FROM {name} ORDER BY ALL").fetchall()
+        assert (
+            one.sql(f"SELECT * FROM {name} ORDER BY ALL").fetchall()
+            == other.sql(f"SELECT * FROM {name} ORDER BY ALL").fetchall()
+        )
 
 
 def test_keys_are_unique_after_many_days(thirty: tuple[World, list[DaySummary]]) -> None:

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+
 from sandbox.model.brands import BRANDS
 from sandbox.model.journal import MONEY_BOOKS, Books
 from tests.sandbox.model.conftest import DAYS, Story
@@ -14,7 +15,9 @@ from tests.sandbox.model.conftest import DAYS, Story
 ENTERPRISE = {b.name for b in BRANDS if b.segment == "Enterprise"}
 
 
-def _differences(kept: Mapping[tuple[str, date, str], Decimal], shown: Mapping[tuple[str, date, str], Decimal]) -> dict[object, object]:
+def _differences(
+    kept: Mapping[tuple[str, date, str], Decimal], shown: Mapping[tuple[str, date, str], Decimal]
+) -> dict[object, object]:
     keys = kept.keys() | shown.keys()
     pairs = {key: (kept.get(key, Decimal(0)), shown.get(key, Decimal(0))) for key in keys}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.sandbox.model.conftest import DAYS, Story
 from tests.sandbox.model.ties import TIES
 
@@ -25,7 +26,9 @@ def test_a_won_deal_that_no_subscription_names_was_entered_twice(story: Story, d
 )
 def test_no_stamp_is_later_than_now(story: Story, schema: str, stamp: str) -> None:
     world = story.world
-    tables = world.sql("SELECT table_name FROM information_schema.columns WHERE table_schema = ? AND column_name = ?", [schema, stamp])
+    tables = world.sql(
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = ? AND column_name = ?", [schema, stamp]
+    )
     for (table,) in tables.fetchall():
         (newest,) = world.sql(f'SELECT max("{stamp}") FROM {schema}."{table}"').fetchone() or (None,)
         assert newest is not None
