@@ -9,7 +9,7 @@ from connectors.contract import vocabulary
 from connectors.contract.checks import Checks
 from connectors.contract.document import Value
 from connectors.contract.model import Column, DataType, QualityRule, Table
-from connectors.contract.rules import fault
+from connectors.contract.rules import faults
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NOTHING = Value(0, {})
@@ -189,17 +189,18 @@ class TableCheck:
         where = f"quality of {self._where}"
         if not declared.items:
             self._checks.bad(declared, f"{where}: expected a list of name and expression")
-        rules: list[QualityRule] = []
+        rules: dict[str, tuple[Value, QualityRule]] = {}
         for entry in declared.items:
             self._checks.keys(entry, vocabulary.RULE, where)
             rule = QualityRule(self._checks.text(entry, "name", where), self._checks.text(entry, "expression", where))
-            if rule.name in {known.name for known in rules}:
+            if rule.name in rules:
                 self._checks.bad(entry, f"{where}: {rule.name!r} occurs twice")
-            reason = fault(rule.expression, columns) if rule.expression and columns else None
-            if reason:
-                self._checks.bad(entry, f"{where}: {rule.name!r} does not run: {reason}")
-            rules.append(rule)
-        return tuple(rules)
+            elif rule.name and rule.expression:
+                rules[rule.name] = entry, rule
+        complete = tuple(rule for _, rule in rules.values())
+        for name, reason in faults(complete, columns).items() if columns else ():
+            self._checks.bad(rules[name][0], f"{where}: {name!r} does not run: {reason}")
+        return complete
 
     def _optional_text(self, key: str) -> str | None:
         value = self._meta.get(key)
