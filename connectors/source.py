@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from connectors.batch import BatchRequest, FileRef, Manifest
 from connectors.contract import Table
+from connectors.errors import MgdwError
 from connectors.lake import Lake
 from connectors.window import Window, next_window
+
+ErrorT = TypeVar("ErrorT", bound=MgdwError)
 
 
 @dataclass(frozen=True)
@@ -76,4 +81,33 @@ class Source(ABC):
         return [BatchRequest(table, window)] if window else []
 
 
-__all__ = ["FileRef", "SchemaDrift", "Source", "TableState"]
+async def as_finished(
+    batches: Iterable[Coroutine[Any, Any, Manifest]], errors: list[Exception]
+) -> AsyncGenerator[Manifest, None]:
+    """Run batches side by side and yield each manifest as it comes.
+
+    What fails is added to `errors` and does not stop the others. Close it (`contextlib.aclosing`) to cancel the rest.
+    """
+    tasks = [asyncio.create_task(batch) for batch in batches]
+    try:
+        for finished in asyncio.as_completed(tasks):
+            try:
+                manifest = await finished
+            except Exception as error:  # noqa: BLE001 - whatever stops one table must not stop the others
+                errors.append(error)
+            else:
+                yield manifest
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def about(error: ErrorT, table: Table) -> ErrorT:
+    """The error with the table among its facts; a copy, because one refused login may concern several tables."""
+    named = copy.copy(error)
+    named.facts = {**error.facts, "table": table.name}
+    return named
+
+
+__all__ = ["FileRef", "SchemaDrift", "Source", "TableState", "about", "as_finished"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import httpx
 
@@ -34,9 +34,8 @@ from connectors.netsuite.suiteql import (
     sample_query,
 )
 from connectors.progress import ProgressEvent, Stage, emit
-from connectors.source import SchemaDrift, Source
+from connectors.source import SchemaDrift, Source, about, as_finished
 
-ErrorT = TypeVar("ErrorT", bound=MgdwError)
 SUITEQL_PATH = "/services/rest/query/v1/suiteql"
 _TIMEOUT = 900.0
 """NetSuite cuts a request after 15 minutes (Oracle help, subsection 1559222360)."""
@@ -119,27 +118,17 @@ class NetSuiteSource(Source):
             sample = await self._query(sample_query(table))
             missing = await missing_fields(table.fields, lambda fields: self._query(probe_query(table, fields)))
         except MgdwError as error:
-            raise _about(error, table) from error.__cause__
+            raise about(error, table) from error.__cause__
         known = {field.lower() for field in table.fields}
         added = sorted(name for name in sample.last or {} if name != "links" and name not in known)
         return SchemaDrift(table.name, missing, tuple(added))
 
     async def extract(self, requests: Sequence[BatchRequest], lake: Lake) -> AsyncIterator[Manifest]:
         """Fetch the batches side by side and write them to the lake; see `Source.extract`."""
-        tasks = [asyncio.create_task(self._batch(request, lake)) for request in requests]
         errors: list[Exception] = []
-        try:
-            for finished in asyncio.as_completed(tasks):
-                try:
-                    manifest = await finished
-                except Exception as error:  # noqa: BLE001 - whatever stops one table must not stop the others
-                    errors.append(error)
-                else:
-                    yield manifest
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with aclosing(as_finished((self._batch(request, lake) for request in requests), errors)) as manifests:
+            async for manifest in manifests:
+                yield manifest
         if errors:
             raise ExceptionGroup(f"{len(errors)} of {len(requests)} NetSuite batches failed", errors)
 
@@ -151,7 +140,7 @@ class NetSuiteSource(Source):
         except UnknownField as error:
             raise await self._with_all_fields(error, table) from None
         except MgdwError as error:
-            raise _about(error, table) from error.__cause__
+            raise about(error, table) from error.__cause__
         _tell(table, "extracted", manifest.rows, manifest.bytes)
         return manifest
 
@@ -247,7 +236,7 @@ class NetSuiteSource(Source):
     async def _with_all_fields(self, error: UnknownField, table: Table) -> UnknownField:
         missing = await missing_fields(table.fields, lambda fields: self._query(probe_query(table, fields)))
         if not missing:
-            return _about(error, table)
+            return about(error, table)
         return UnknownField(
             f"{table.name}: netsuite record {table.object} lacks or hides from this role: {', '.join(missing)}",
             table=table.name,
@@ -257,10 +246,3 @@ class NetSuiteSource(Source):
 
 def _tell(table: Table, stage: Stage, rows: int = 0, size: int = 0) -> None:
     emit(ProgressEvent(table.source, table.name, stage, rows=rows, bytes=size))
-
-
-def _about(error: ErrorT, table: Table) -> ErrorT:
-    """The error with the table among its facts; a copy, because one refused login may concern several tables."""
-    named = copy.copy(error)
-    named.facts = {**error.facts, "table": table.name}
-    return named

@@ -104,6 +104,7 @@ class Aqua:
                     f"zuora: job {job_id} is {job.get('status')} after {self._settings.job_deadline_seconds:.0f} s",
                     remedy="Run again when the tenant is less busy, or raise MGDW_ZUORA_JOB_DEADLINE_SECONDS.",
                     job=job_id,
+                    deadline=self._settings.job_deadline_seconds,
                 )
             await self._session.retry.sleep(pause)
             pause = min(pause * 2, self._settings.longest_poll_seconds)

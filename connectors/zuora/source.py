@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -18,7 +18,7 @@ from connectors.errors import CredentialsRefused, MgdwError, RetryableError
 from connectors.http import HttpSession, RetryPolicy
 from connectors.lake import Lake
 from connectors.progress import ProgressEvent, Stage, emit
-from connectors.source import SchemaDrift, Source
+from connectors.source import SchemaDrift, Source, about, as_finished
 from connectors.zuora.aqua import MOST_QUERIES, NULL_TEXT, Aqua, JobResult, Query
 from connectors.zuora.auth import ClientCredentials
 from connectors.zuora.classify import DeletesUnsupported, classify
@@ -121,17 +121,19 @@ class ZuoraSource(Source):
                 if len(group) > 1 and not _concerns_all(error):
                     groups += [[ask] for ask in group]
                 else:
-                    errors += [_about(error, ask.request.table) for ask in group]
+                    errors += [about(error, ask.request.table) for ask in group]
                 continue
             if len(group) > 1 and not job.results:
                 # The job died as a whole: one query may have done it, so each goes alone.
                 groups += [[ask] for ask in group]
                 continue
             errors += [
-                _about(job.failures[a.query.name], a.request.table) for a in group if a.query.name in job.failures
+                about(job.failures[a.query.name], a.request.table) for a in group if a.query.name in job.failures
             ]
-            async for manifest in self._download([a for a in group if a.query.name in job.results], job, lake, errors):
-                yield manifest
+            work = (self._batch(ask, job, lake) for ask in group if ask.query.name in job.results)
+            async with aclosing(as_finished(work, errors)) as manifests:
+                async for manifest in manifests:
+                    yield manifest
         if errors:
             raise ExceptionGroup(f"{len(errors)} of {len(requests)} Zuora batches failed", errors)
 
@@ -144,7 +146,7 @@ class ZuoraSource(Source):
                 return found
             expressions = (await describe(self._session, table)).expressions(table)
         except Exception as error:  # noqa: BLE001 - whatever stops one table must not stop the others
-            return _about(error, table) if isinstance(error, MgdwError) else error
+            return about(error, table) if isinstance(error, MgdwError) else error
         _tell(table, "waiting")
         zoql = select(table, request.window, self._overlap, expressions)
         return _Ask(request, Query(f"{index:02d}-{table.name}", zoql), expressions)
@@ -159,23 +161,6 @@ class ZuoraSource(Source):
             # Tenants differ here, and Zuora's own pages contradict each other: ask without, and say so.
             self._no_deletes = error.cause
             return await self._aqua.run(queries, with_deletes=False)
-
-    async def _download(
-        self, asks: Sequence[_Ask], job: JobResult, lake: Lake, errors: list[Exception]
-    ) -> AsyncIterator[Manifest]:
-        tasks = [asyncio.create_task(self._batch(ask, job, lake)) for ask in asks]
-        try:
-            for finished in asyncio.as_completed(tasks):
-                try:
-                    manifest = await finished
-                except Exception as error:  # noqa: BLE001 - whatever stops one table must not stop the others
-                    errors.append(error)
-                else:
-                    yield manifest
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _batch(self, ask: _Ask, job: JobResult, lake: Lake) -> Manifest:
         request, result = ask.request, job.results[ask.query.name]
@@ -210,22 +195,19 @@ class ZuoraSource(Source):
                 )
             )
         except MgdwError as error:
-            raise _about(error, table) from error.__cause__
+            raise about(error, table) from error.__cause__
         _tell(table, "extracted", manifest.rows, manifest.bytes)
         return manifest
 
 
 def _concerns_all(error: MgdwError) -> bool:
     """True when asking again with fewer queries would end the same way."""
-    return isinstance(error, (RetryableError, CredentialsRefused)) or error.facts.get("code") == "90009"
+    return (
+        isinstance(error, (RetryableError, CredentialsRefused))
+        or error.facts.get("code") == "90009"
+        or "deadline" in error.facts
+    )
 
 
 def _tell(table: Table, stage: Stage, rows: int = 0, size: int = 0) -> None:
     emit(ProgressEvent(table.source, table.name, stage, rows=rows, bytes=size))
-
-
-def _about(error: MgdwError, table: Table) -> MgdwError:
-    """The error with the table among its facts; a copy, because one failed job may concern several tables."""
-    named = copy.copy(error)
-    named.facts = {**error.facts, "table": table.name}
-    return named
