@@ -1,4 +1,4 @@
-"""Two business days of the whole sandbox, read by windows: what the lake says then is what the org says."""
+"""Three business days of the whole sandbox, read by windows: what the lake says then is what the org says."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _text(stamp: datetime) -> str:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    world = World.create(scale=0.2)
+    world = World.create(scale=0.05)
     yield world
     world.close()
 
@@ -103,7 +103,7 @@ async def test_the_lake_follows_the_org_through_inserts_updates_deletes_and_late
     assert set(first) == set(tables)
     assert {name: reader.versions[name] for name in tables} == {n: truth(world, t) for n, t in tables.items()}
 
-    for _ in range(3):
+    for _ in range(2):
         before = world.now
         world.advance()
         following = await reader.run()
