@@ -47,8 +47,8 @@ class Problems:
     def __iter__(self) -> Iterator[str]:
         return (f"{file}:{line}: {text}" for file, line, text in sorted(self._found))
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def __len__(self) -> int:
+        return len(self._found)
 
     def add(self, path: Path, line: int, text: str) -> None:
         """Note one problem."""

@@ -35,8 +35,9 @@ def _engine() -> duckdb.DuckDBPyConnection:
 def _fault(expressions: Sequence[str], columns: Sequence[Column]) -> str | None:
     empty = ", ".join(f'NULL::{_TYPES[column.type]} AS "{column.name}"' for column in columns)
     conditions = ", ".join(f"({expression})" for expression in expressions)
+    statement = f"SELECT {conditions} FROM (SELECT {empty}) WHERE FALSE"  # noqa: S608 - expressions are SQL by design
     try:
-        kinds = {str(kind) for kind in _engine().sql(f"SELECT {conditions} FROM (SELECT {empty}) WHERE FALSE").types}
+        kinds = {str(kind) for kind in _engine().sql(statement).types}
     except duckdb.Error as error:
         return str(error).split("\n\nLINE", maxsplit=1)[0].replace("\n", " ")
     wrong = kinds - {"BOOLEAN"}

@@ -38,7 +38,9 @@ class TableCheck:
         if meta is _NOTHING:
             checks.bad(entry, f"{self._where}: config.meta is missing")
         checks.keys(meta, vocabulary.TABLE_META, f"meta of {self._where}")
+        before = len(checks.problems)
         columns = self._columns()
+        sound = columns if len(checks.problems) == before else []
         by_name = {column.name: column for column in columns}
         key = self._primary_key(by_name)
         return Table(
@@ -56,7 +58,7 @@ class TableCheck:
             partition_by=self._partition(by_name),
             cluster_by=self._cluster(by_name),
             format=self._format(),
-            quality=self._quality(columns),
+            quality=self._quality(sound),
         )
 
     def _columns(self) -> list[Column]:
@@ -183,6 +185,7 @@ class TableCheck:
         return self._checks.one_of(value, vocabulary.FORMATS, f"format of {self._where}")
 
     def _quality(self, columns: Sequence[Column]) -> tuple[QualityRule, ...]:
+        """The rules; tried out only with the columns of a table that is right so far."""
         declared = self._meta.get("quality")
         if declared is None:
             return ()
