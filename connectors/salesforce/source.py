@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import copy
+import contextlib
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ from connectors.salesforce.deletes import DeleteLog
 from connectors.salesforce.describe import Describer
 from connectors.salesforce.settings import SalesforceSettings
 from connectors.salesforce.soql import literal, parse, select
-from connectors.source import SchemaDrift, Source
+from connectors.source import SchemaDrift, Source, about, as_finished
 
 _LOOKBACK = timedelta(hours=1)
 """How far `/updated` is asked to look; a transaction open for longer is found by the overlap alone."""
@@ -116,20 +116,10 @@ class SalesforceSource(Source):
             async with turn:
                 return await self._batch(request, lake)
 
-        tasks = [asyncio.create_task(one(request)) for request in requests]
         errors: list[Exception] = []
-        try:
-            for finished in asyncio.as_completed(tasks):
-                try:
-                    manifest = await finished
-                except Exception as error:  # noqa: BLE001 - whatever stops one table must not stop the others
-                    errors.append(error)
-                else:
-                    yield manifest
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with contextlib.aclosing(as_finished((one(request) for request in requests), errors)) as manifests:
+            async for manifest in manifests:
+                yield manifest
         if errors:
             raise ExceptionGroup(f"{len(errors)} of {len(requests)} Salesforce batches failed", errors)
 
@@ -139,7 +129,7 @@ class SalesforceSource(Source):
             found = await lake.manifest(request.prefix)
             manifest = found or await lake.commit(await self._fetch(request, lake))
         except MgdwError as error:
-            raise _about(error, table) from error.__cause__
+            raise about(error, table) from error.__cause__
         _tell(table, "extracted", manifest.rows, manifest.bytes)
         return manifest
 
@@ -185,10 +175,3 @@ def api_usage(headers: httpx.Headers) -> tuple[int, int] | None:
 
 def _tell(table: Table, stage: Stage, rows: int = 0, size: int = 0) -> None:
     emit(ProgressEvent(table.source, table.name, stage, rows=rows, bytes=size))
-
-
-def _about(error: MgdwError, table: Table) -> MgdwError:
-    """The error with the table among its facts; a copy, because one refused login may concern several tables."""
-    named = copy.copy(error)
-    named.facts = {**error.facts, "table": table.name}
-    return named
