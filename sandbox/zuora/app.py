@@ -87,7 +87,7 @@ async def _token(request: Request) -> Response:
 
 async def _objects(request: Request, tenant: ZuoraTenant) -> Response:
     xml = await to_thread.run_sync(objects_xml, tenant.schema, _address(request))
-    return Response(xml, media_type="application/xml")
+    return Response(xml, media_type="text/xml")
 
 
 async def _object(request: Request, tenant: ZuoraTenant) -> Response:
@@ -96,7 +96,7 @@ async def _object(request: Request, tenant: ZuoraTenant) -> Response:
     if subject is None:
         raise ApiError(404, 50000040, f"Cannot find an object named '{name}'.")
     url = _address(request).rpartition("/")[0]
-    return Response(await to_thread.run_sync(object_xml, subject, tenant.schema, url), media_type="application/xml")
+    return Response(await to_thread.run_sync(object_xml, subject, tenant.schema, url), media_type="text/xml")
 
 
 async def _submit(request: Request, tenant: ZuoraTenant) -> Response:

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-import duckdb
-
 from sandbox.zuora.aqua.request import JobRequest, QueryRequest
-from sandbox.zuora.aqua.results import ResultWriter
+from sandbox.zuora.aqua.results import Results, ResultWriter, packed
 from sandbox.zuora.errors import AquaError, QueryError
 from sandbox.zuora.options import ZuoraOptions
 from sandbox.zuora.schema import Schema, World
@@ -194,9 +192,10 @@ class AquaJobs:
                 raise AquaError(failure[1])
             # One lock for all queries: a job reads one consistent state of all objects.
             with self._world.lock:
-                for batch in job.batches:
-                    self._execute(job, batch)
-        except (AquaError, duckdb.Error, OSError) as error:
+                results = [(batch, self._execute(job, batch)) for batch in job.batches]
+            for batch, result in results:
+                self._finish(job, batch, result)
+        except Exception as error:  # noqa: BLE001 - a job that does not end would be asked for for ever
             with self._lock:
                 job.error = error if isinstance(error, AquaError) else AquaError(90010, type(error).__name__)
                 job.status = failure[0] if failure else "error"
@@ -211,17 +210,16 @@ class AquaJobs:
                 for batch in job.batches:
                     self._forget_files(batch)
 
-    def _execute(self, job: Job, batch: Batch) -> None:
-        with self._lock:
-            if job.status != "executing":
-                return
-        query = batch.request
-        plan = self._plan(_parsed(query), query, self._schema())
+    def _execute(self, job: Job, batch: Batch) -> Results:
+        plan = self._plan(_parsed(batch.request), batch.request, self._schema())
         writer = ResultWriter(self._world, job.request, self._options)
-        results = writer.write(plan, query.deleted, self._folder / batch.id)
+        return writer.write(plan, batch.request.deleted, self._folder / batch.id)
+
+    def _finish(self, job: Job, batch: Batch, results: Results) -> None:
+        paths = [packed(path, job.request.format) for path in results.paths]
+        ids = tuple(uuid.uuid4().hex for _ in paths)
         with self._lock:
-            ids = tuple(uuid.uuid4().hex for _ in results.paths)
-            self._files.update(zip(ids, results.paths, strict=True))
+            self._files.update(zip(ids, paths, strict=True))
             batch.files, batch.rows = ids, results.rows
             batch.status = "completed" if job.status == "executing" else job.status
 

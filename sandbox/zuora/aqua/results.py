@@ -1,10 +1,13 @@
-"""Result files: a query's rows as CSV, plain, gzip or zip, written by DuckDB."""
+"""Result files: a query's rows as CSV written by DuckDB, then packed as the job wants it."""
 
 from __future__ import annotations
 
+import gzip
+import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sandbox.zuora.aqua.request import DeletedColumn, JobRequest
 from sandbox.zuora.options import ZuoraOptions
@@ -14,6 +17,7 @@ from sandbox.zuora.zoql.literals import local_time, offset_text, quoted
 from sandbox.zuora.zoql.syntax import Name
 
 SYSTEM_ZONE = "America/Los_Angeles"
+_CHUNK = 1 << 20
 _MIDNIGHTS = (25_200, 28_800)
 """Seconds of the UTC day at which a Pacific day can begin."""
 
@@ -28,7 +32,7 @@ class Results:
 
 @dataclass(frozen=True)
 class ResultWriter:
-    """Writes the result files of one job."""
+    """Writes the result files of one job, as plain CSV."""
 
     world: World
     job: JobRequest
@@ -56,18 +60,10 @@ class ResultWriter:
         return Results(tuple(path for path, _ in parts), sum(rows for _, rows in parts))
 
     def _copy(self, select: str, target: Path) -> tuple[Path, int]:
-        is_gzip = self.job.format == "gzip"
-        path = target.with_suffix(".csv.gz" if is_gzip else ".csv")
-        compression = "gzip" if is_gzip else "none"
-        options = f"FORMAT csv, HEADER true, NULLSTR {quoted(self.job.null_replacement)}, COMPRESSION {compression}"
+        path = target.with_suffix(".csv")
+        options = f"FORMAT csv, HEADER true, NULLSTR {quoted(self.job.null_replacement)}"
         rows = int(self.world.sql(f"COPY ({select}) TO {quoted(str(path))} ({options})").fetchall()[0][0])
-        if self.job.format != "zip":
-            return path, rows
-        packed = target.with_suffix(".zip")
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.write(path, path.name)
-        path.unlink()
-        return packed, rows
+        return path, rows
 
     def _header(self, name: Name, field: Field, plan: Plan) -> str:
         foreign = name.prefix is not None and name.prefix.lower() != plan.object.name.lower()
@@ -91,6 +87,22 @@ class ResultWriter:
         pacific = local_time(column, SYSTEM_ZONE)
         midnight = f"epoch({column}) % 86400 IN {_MIDNIGHTS} AND hour({pacific}) = 0"
         return f"CASE WHEN {midnight} THEN strftime({pacific}, '%Y-%m-%d') ELSE {shown} END"
+
+
+def packed(path: Path, form: Literal["csv", "gzip", "zip"]) -> Path:
+    """The CSV file in the job's format; takes the place of the plain file."""
+    if form == "csv":
+        return path
+    if form == "zip":
+        target = path.with_suffix(".zip")
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.write(path, path.name)
+    else:
+        target = path.with_suffix(".csv.gz")
+        with path.open("rb") as source, gzip.open(target, "wb", compresslevel=1) as out:
+            shutil.copyfileobj(source, out, _CHUNK)
+    path.unlink()
+    return target
 
 
 def _identifier(text: str) -> str:
