@@ -36,7 +36,7 @@ def classify(response: httpx.Response) -> MgdwError | None:
     codes, text = _details(response)
     status = response.status_code
     cause = f"netsuite: {response.request.url.path} answered {status} {'/'.join(codes)}: {text}"
-    if _TOO_MANY & codes or status == httpx.codes.TOO_MANY_REQUESTS:
+    if _TOO_MANY & codes or status == 429:
         return RateLimited(
             cause,
             remedy="Lower MGDW_NETSUITE_CONCURRENCY, or look who else uses the account's requests "

@@ -22,7 +22,7 @@ from connectors.source import SchemaDrift, Source, about, as_finished
 from connectors.zuora.aqua import MOST_QUERIES, NULL_TEXT, Aqua, JobResult, Query
 from connectors.zuora.auth import ClientCredentials
 from connectors.zuora.classify import DeletesUnsupported, classify
-from connectors.zuora.describe import describe
+from connectors.zuora.describe import ObjectSchema, describe
 from connectors.zuora.download import TOMBSTONE_FIELD, Download
 from connectors.zuora.settings import ZuoraSettings
 from connectors.zuora.zoql import select
@@ -69,6 +69,7 @@ class ZuoraSource(Source):
         )
         self._aqua = Aqua(self._session, settings)
         self._no_deletes: str | None = None
+        self._schemas: dict[str, ObjectSchema] = {}
 
     async def __aenter__(self) -> Self:
         """Log in. Raises CredentialsRefused, SourceUnavailable."""
@@ -91,11 +92,11 @@ class ZuoraSource(Source):
 
     async def horizon(self, table: Table) -> datetime:
         """Zuora's clock (the `Date` of an answer) less the lag; Zuora says nothing about open transactions."""
-        return (await describe(self._session, table)).clock - self._lag
+        return (await self._describe(table)).clock - self._lag
 
     async def drift(self, table: Table) -> SchemaDrift:
         """Compare the object's exportable fields with the contract. Raises UnknownObject."""
-        return (await describe(self._session, table)).drift(table)
+        return (await self._describe(table)).drift(table)
 
     async def extract(self, requests: Sequence[BatchRequest], lake: Lake) -> AsyncIterator[Manifest]:
         """Fetch the batches in one job (one for every 50) and write them to the lake; see `Source.extract`."""
@@ -144,12 +145,18 @@ class ZuoraSource(Source):
             found = await lake.manifest(request.prefix)
             if found is not None:
                 return found
-            expressions = (await describe(self._session, table)).expressions(table)
+            # The horizon has just asked for the same description.
+            schema = self._schemas.get(table.object) or await self._describe(table)
+            expressions = schema.expressions(table)
         except Exception as error:  # noqa: BLE001 - whatever stops one table must not stop the others
             return about(error, table) if isinstance(error, MgdwError) else error
         _tell(table, "waiting")
         zoql = select(table, request.window, self._overlap, expressions)
         return _Ask(request, Query(f"{index:02d}-{table.name}", zoql), expressions)
+
+    async def _describe(self, table: Table) -> ObjectSchema:
+        self._schemas[table.object] = await describe(self._session, table)
+        return self._schemas[table.object]
 
     async def _run(self, group: Sequence[_Ask]) -> JobResult:
         queries = [ask.query for ask in group]
