@@ -60,14 +60,14 @@ def fill_stg(path: Path, world: World) -> None:
 def _source_table(connection: duckdb.DuckDBPyConnection, table: Table, world: World) -> None:
     columns = ", ".join(f'CAST("{c.field}" AS {TYPES[c.type]}) AS "{c.name}"' for c in table.columns)
     flag = f'coalesce("{table.column(table.deleted_flag).field}", false) OR ' if table.deleted_flag else ""
-    rows = world.sql(
-        f"""SELECT {columns}, 'batch-{table.name}' AS _batch_id, TIMESTAMP '{_naive(world)}' AS _loaded_at,
-            {flag}_deleted_at IS NOT NULL AS _deleted, _deleted_at
-            FROM "{table.source}"."{table.object}" WHERE {table.filter or "true"}"""
-    ).to_arrow_table()
-    connection.register("incoming", rows)
-    connection.execute(f"INSERT INTO STG.{table.name} BY NAME SELECT * FROM incoming")
-    connection.unregister("incoming")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rows.parquet")
+        world.sql(
+            f"""COPY (SELECT {columns}, 'batch-{table.name}' AS _batch_id, TIMESTAMP '{_naive(world)}' AS _loaded_at,
+                {flag}_deleted_at IS NOT NULL AS _deleted, _deleted_at
+                FROM "{table.source}"."{table.object}" WHERE {table.filter or "true"}) TO '{path}' (FORMAT parquet)"""
+        )
+        connection.execute(f"INSERT INTO STG.{table.name} BY NAME SELECT * FROM read_parquet('{path}')")
 
 
 def _usage_files(connection: duckdb.DuckDBPyConnection, table: Table, world: World) -> None:
