@@ -1,4 +1,4 @@
-"""The tables of the sandbox's database: the contract's fields with native types, and a few the contract does not name."""
+"""The tables of the sandbox's database: the contract's fields with native types, and a few it does not name."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ _TYPES = {
     DataType.DATE: "DATE", DataType.TIMESTAMP: "TIMESTAMP",
 }  # fmt: skip
 _FINE = {
-    "Quantity", "UnitPrice", "ListPrice", "TotalOpportunityQuantity", "Quantity__c", "Unit_Price__c", "List_Price__c", "exchangerate",
-    "custitem_base_price", "Health_Score__c", "Probability", "Discount", "ExpectedResponse", "NumberSent",
+    "Quantity", "UnitPrice", "ListPrice", "TotalOpportunityQuantity", "Quantity__c", "Unit_Price__c", "List_Price__c",
+    "exchangerate", "custitem_base_price", "Health_Score__c", "Probability", "Discount", "ExpectedResponse",
+    "NumberSent",
 }  # fmt: skip
 """Numbers that are no money: prices per unit, quantities, rates."""
 _EXTRA = {
     "salesforce.Account": {"CleanStatus": "VARCHAR"},
     "netsuite.transaction": {"type": "VARCHAR"},
     "netsuite.DeletedRecord": {
-        "recordid": "BIGINT", "recordtypeid": "BIGINT", "type": "VARCHAR", "name": "VARCHAR", "deleteddate": "TIMESTAMP", "deletedby": "BIGINT",
+        "recordid": "BIGINT", "recordtypeid": "BIGINT", "type": "VARCHAR", "name": "VARCHAR",
+        "deleteddate": "TIMESTAMP", "deletedby": "BIGINT",
     },
 }  # fmt: skip
 

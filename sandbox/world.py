@@ -1,4 +1,4 @@
-"""The world as the servers see it: one DuckDB database with every source's tables, moved on a business day at a time."""
+"""The world as the servers see it: a DuckDB database with every source's tables, moved on a business day at a time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class World:
             scale: 1.0 is the demo, about 50,000 rows and 1,200 Salesforce accounts.
             seed: equal seeds give equal worlds.
             database: a file for worlds that do not fit in memory; in memory without it.
-            only: tables to fill, like `salesforce.Account`; the others stay empty, and the world has no future and no books.
+            only: tables to fill, like `salesforce.Account`; the others stay empty, and there is no future, no books.
         """
         known = {p.name for p in PROJECTIONS}
         if only is not None and (unknown := set(only) - known):

@@ -64,18 +64,26 @@ def _line(
 PER_BRAND = 6
 """Each brand has three platforms, one volume product and two add-ons, in this order."""
 CATALOGUE: tuple[Product, ...] = (
-    *_line(CM, "CM", {"Lite": 29, "Essentials": 99, "Premier": 249}, ("Contacts", 95), {"SMS": 49, "Transactional": 79}),
     *_line(
-        EMMA, "EM", {"Pro": 99, "Teams": 199, "Corporate": 369}, ("Contacts", 120), {"Landing Pages": 45, "Deliverability": 120}
+        CM, "CM", {"Lite": 29, "Essentials": 99, "Premier": 249}, ("Contacts", 95),
+        {"SMS": 49, "Transactional": 79},
     ),
     *_line(
-        SAIL, "ST", {"Core": 2400, "Growth": 4200, "Complete": 7800}, ("Messages", 42), {"Mobile": 900, "Personalisation": 1500}
+        EMMA, "EM", {"Pro": 99, "Teams": 199, "Corporate": 369}, ("Contacts", 120),
+        {"Landing Pages": 45, "Deliverability": 120},
+    ),
+    *_line(
+        SAIL, "ST", {"Core": 2400, "Growth": 4200, "Complete": 7800}, ("Messages", 42),
+        {"Mobile": 900, "Personalisation": 1500},
     ),
     *_line(
         CHEETAH, "CD", {"Messaging": 3100, "Engagement": 5600, "Loyalty": 9900}, ("Messages", 38),
         {"Experiences": 1250, "Managed Service": 2600},
     ),
-    *_line(SELL, "SE", {"Email": 1800, "Omnichannel": 3900, "Data": 6900}, ("Profiles", 55), {"Site": 700, "Consulting": 1400}),
+    *_line(
+        SELL, "SE", {"Email": 1800, "Omnichannel": 3900, "Data": 6900}, ("Profiles", 55),
+        {"Site": 700, "Consulting": 1400},
+    ),
 )  # fmt: skip
 PRODUCT_BRAND = np.array([p.brand for p in CATALOGUE], np.int8)
 PRODUCT_PRICE = np.array([p.unit_price for p in CATALOGUE], np.int64)

@@ -7,31 +7,9 @@ import numpy as np
 from sandbox.model.brands import SELLING
 from sandbox.model.calendar import DAY_ONE
 from sandbox.model.chance import Chance
+from sandbox.model.codes import CANCELED, NEW, NEW_BUSINESS, NEW_LEAD, POSTED, PROCESSED, PROSPECT
 from sandbox.model.frame import NO_DATE, NO_STAMP, NONE, Frame, Indexes
 from sandbox.model.journal import Journal
-from sandbox.model.vocabulary import PLACES
-
-PROSPECT, ACTIVE, CHURNED = range(3)
-CUSTOMER_STATUS = ("Prospect", "Active", "Churned")
-
-STAGES = ("Prospecting", "Qualification", "Proposal", "Negotiation", "Closed Won", "Closed Lost")
-WON, LOST = 4, 5
-NEW_BUSINESS, EXPANSION, RENEWAL_DEAL = range(3)
-DEAL_TYPES = ("New Business", "Expansion", "Renewal")
-
-NEW, UPGRADE, DOWNGRADE, RENEWAL, CANCELLATION = range(5)
-CHANGES = ("New", "Upgrade", "Downgrade", "Renewal", "Cancellation")
-
-DRAFT, POSTED, CANCELED = range(3)
-INVOICE_STATUS = ("Draft", "Posted", "Canceled")
-PROCESSED, FAILED = range(2)
-PAYMENT_STATUS = ("Processed", "Error")
-
-NEW_LEAD, WORKING, NURTURING, UNQUALIFIED, CONVERTED = range(5)
-LEAD_STATUS = ("New", "Working", "Nurturing", "Unqualified", "Converted")
-
-PLACE_CURRENCY = np.array([p.currency for p in PLACES], np.int8)
-PLACE_TAX = np.array([p.tax for p in PLACES], np.int64)
 
 _REF = ("i4", NONE)
 _CODE = ("i1", NONE)

@@ -103,9 +103,9 @@ FORMS = (
 )  # fmt: skip
 ODD_COMPANIES = {
     17: "NA", 42: "null", 77: "None", 118: "Smith, Jones & Partners, LLC", 163: "\"Big\" Dave's Pizza",
-    204: "東京メディア株式会社", 251: "Têxtil São João S.A.", 307: "Bürgermeister & Söhne GmbH", 355: "  Leading Space Ltd",
-    402: "Nil", 466: "Žluťoučký kůň s.r.o.", 519: "Rock 'n' Roll Records", 577: "🌵 Cactus Outfitters", 640: "TRUE",
-    702: "0042 Studios", 768: "N/A", 812: "A\\B Testing; Co.",
+    204: "東京メディア株式会社", 251: "Têxtil São João S.A.", 307: "Bürgermeister & Söhne GmbH",
+    355: "  Leading Space Ltd", 402: "Nil", 466: "Žluťoučký kůň s.r.o.", 519: "Rock 'n' Roll Records",
+    577: "🌵 Cactus Outfitters", 640: "TRUE", 702: "0042 Studios", 768: "N/A", 812: "A\\B Testing; Co.",
 }  # fmt: skip
 
 FIRST_NAMES = (

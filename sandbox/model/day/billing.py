@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.model.calendar import days, months_between, seconds
-from sandbox.model.company import DRAFT, POSTED, PROCESSED
+from sandbox.model.codes import DRAFT, POSTED, PROCESSED
 from sandbox.model.day.clock import Day
 from sandbox.model.frame import NO_STAMP, Indexes
 from sandbox.model.operations.billing import (

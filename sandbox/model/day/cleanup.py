@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.model.calendar import seconds
-from sandbox.model.company import NURTURING, WON
+from sandbox.model.codes import NURTURING, WON
 from sandbox.model.day.clock import Day
 from sandbox.model.day.leads import add_leads
 from sandbox.model.frame import Indexes

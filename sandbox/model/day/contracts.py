@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.model.calendar import Dates, days, seconds
-from sandbox.model.company import (
+from sandbox.model.codes import (
     CANCELLATION,
     DOWNGRADE,
     EXPANSION,

@@ -6,7 +6,8 @@ import numpy as np
 
 from sandbox.model.brands import BRANDS, SELLING
 from sandbox.model.calendar import Dates, seconds
-from sandbox.model.company import CONVERTED, NEW_BUSINESS, PLACE_CURRENCY, PROSPECT, WORKING, Company
+from sandbox.model.codes import CONVERTED, NEW_BUSINESS, PLACE_CURRENCY, PROSPECT, WORKING
+from sandbox.model.company import Company
 from sandbox.model.day.clock import Day
 from sandbox.model.frame import NONE, Indexes
 from sandbox.model.operations.deals import add_lines, drawn

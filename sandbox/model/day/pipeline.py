@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.model.calendar import days, seconds
-from sandbox.model.company import EXPANSION, LOST, NEW_BUSINESS, PLACE_CURRENCY, PROSPECT, WON
+from sandbox.model.codes import EXPANSION, LOST, NEW_BUSINESS, PLACE_CURRENCY, PROSPECT, WON
 from sandbox.model.day.clock import Day
 from sandbox.model.day.leads import add_deals, price
 from sandbox.model.frame import Indexes

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.model.calendar import add_months, at, days, months_between, seconds
-from sandbox.model.company import CANCELED, DRAFT, POSTED, PROCESSED, Company
+from sandbox.model.codes import CANCELED, DRAFT, POSTED, PROCESSED
+from sandbox.model.company import Company
 from sandbox.model.frame import NO_STAMP, Indexes
 from sandbox.model.operations.billing import (
     BILL_RUN,

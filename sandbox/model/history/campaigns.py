@@ -6,14 +6,10 @@ import numpy as np
 
 from sandbox.model.brands import BRANDS, CURRENCIES, SELLING
 from sandbox.model.calendar import BUSINESS_START, days, seconds
+from sandbox.model.codes import CAMPAIGN_KINDS, RESPONDED
 from sandbox.model.company import Company
 from sandbox.model.frame import NO_DATE, NONE, Indexes
 from sandbox.model.history.stamps import changed_since, office_hours
-
-KINDS = ("Email", "Webinar", "Conference", "Advertisement", "Direct Mail", "Referral Program", "Content")
-MEMBER_STATUS = ("Sent", "Opened", "Registered", "Attended", "Responded")
-RESPONDED = 2
-"""Member statuses from here on count as a response."""
 
 
 def campaigns(company: Company) -> None:
@@ -45,7 +41,7 @@ def campaigns(company: Company) -> None:
         n,
         brand=brand,
         currency=currency,
-        kind=chance.pick("campaign kind", keys, len(KINDS)),
+        kind=chance.pick("campaign kind", keys, len(CAMPAIGN_KINDS)),
         parent=parent,
         start=start,
         end=end,

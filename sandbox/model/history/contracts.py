@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.model.calendar import Dates, add_months, days, seconds
-from sandbox.model.company import CANCELLATION, DOWNGRADE, NEW, RENEWAL, UPGRADE, Company
+from sandbox.model.codes import CANCELLATION, DOWNGRADE, NEW, RENEWAL, UPGRADE
+from sandbox.model.company import Company
 from sandbox.model.frame import NO_DATE, Indexes
 from sandbox.model.history.stamps import office_hours
 from sandbox.model.operations.customers import (

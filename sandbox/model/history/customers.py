@@ -6,21 +6,12 @@ import numpy as np
 
 from sandbox.model.brands import BRANDS, CATALOGUE, COMMERCIAL, CORP, ENTERPRISE, PRODUCT_BRAND, SELLING
 from sandbox.model.calendar import BUSINESS_START, at, days, seconds
-from sandbox.model.company import PROSPECT, Company
+from sandbox.model.codes import PROSPECT
+from sandbox.model.company import Company
 from sandbox.model.frame import NO_DATE, NONE
 from sandbox.model.history.stamps import changed_since, office_hours
 from sandbox.model.vocabulary import PLACES
 
-ROLES = (
-    "System Integration",
-    "Chief Revenue Officer",
-    "VP Sales",
-    "Account Executive",
-    "Account Manager",
-    "Sales Development",
-    "Marketing Operations",
-    "Customer Success Manager",
-)
 QUOTA = (0, 0, 400_000_000, 90_000_000, 60_000_000, 0, 0, 30_000_000)
 LEADERS = 2 + SELLING
 """The first users: the integration user, the chief revenue officer, and one vice president per brand."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.model.calendar import days, seconds
-from sandbox.model.company import (
+from sandbox.model.codes import (
     EXPANSION,
     LOST,
     NEW,
@@ -16,8 +16,8 @@ from sandbox.model.company import (
     RENEWAL_DEAL,
     UPGRADE,
     WON,
-    Company,
 )
+from sandbox.model.company import Company
 from sandbox.model.frame import NO_STAMP, NONE, Indexes
 from sandbox.model.history.stamps import changed_since
 from sandbox.model.operations.deals import (

@@ -6,7 +6,8 @@ import numpy as np
 
 from sandbox.model.brands import BRANDS, SELLING
 from sandbox.model.calendar import BUSINESS_START, days, seconds
-from sandbox.model.company import CONVERTED, NEW_BUSINESS, Company
+from sandbox.model.codes import CONVERTED, NEW_BUSINESS
+from sandbox.model.company import Company
 from sandbox.model.frame import NO_DATE, NONE, Indexes
 from sandbox.model.history.stamps import changed_since, office_hours
 from sandbox.model.vocabulary import PLACES

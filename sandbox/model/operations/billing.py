@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from sandbox.model.calendar import Dates, add_months, days, seconds
-from sandbox.model.company import CANCELED, FAILED, PLACE_TAX, POSTED, PROCESSED, Company
+from sandbox.model.codes import CANCELED, FAILED, PLACE_TAX, POSTED, PROCESSED
+from sandbox.model.company import Company
 from sandbox.model.frame import Indexes
 from sandbox.model.money import rounded
 
@@ -85,7 +86,7 @@ def _book(company: Company, rows: Indexes) -> None:
 
 
 def cancel(company: Company, invoices: Indexes, stamp: Dates, *, mirrored: bool) -> None:
-    """Cancel drafts, or posted invoices without payments (voided in NetSuite if mirrored), and take them off the books."""
+    """Cancel drafts or unpaid posted invoices (voided in NetSuite where mirrored), and take them off the books."""
     i, b = company.invoices, company.billing_accounts
     booked = invoices[i["status"][invoices] == POSTED]
     owner = i["billing_account"][booked]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.model.calendar import Dates, seconds
-from sandbox.model.company import ACTIVE, CHURNED, PLACE_CURRENCY, PLACE_TAX, Company
+from sandbox.model.codes import ACTIVE, CHURNED, PLACE_CURRENCY, PLACE_TAX
+from sandbox.model.company import Company
 from sandbox.model.frame import Indexes
 from sandbox.model.vocabulary import INDUSTRIES, NOT_FOR_PROFIT
 
@@ -68,7 +69,7 @@ def lone_customer_candidates(company: Company) -> Indexes:
 
 
 def refresh_customers(company: Company, billing_accounts: Indexes) -> Indexes:
-    """Bring MRR of billing accounts and status of their Salesforce accounts up to date; returns accounts that changed."""
+    """Bring MRR of billing accounts and status of their Salesforce accounts up to date; returns changed accounts."""
     s, v, b, a = company.subscriptions, company.versions, company.billing_accounts, company.accounts
     alive = ~(s["cancelled"] <= company.today)
     mrr = np.bincount(s["billing_account"], np.where(alive, v["mrr"][s["latest"]], 0), len(b)).astype(np.int64)

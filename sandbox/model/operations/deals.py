@@ -8,7 +8,8 @@ import numpy as np
 
 from sandbox.model.brands import PER_BRAND, PRODUCT_PRICE, SELLING
 from sandbox.model.calendar import Dates
-from sandbox.model.company import UPGRADE, WON, Company
+from sandbox.model.codes import UPGRADE, WON
+from sandbox.model.company import Company
 from sandbox.model.frame import NO_STAMP, NONE, Indexes
 from sandbox.model.money import rounded, yearly
 from sandbox.model.operations.subscriptions import SLOTS

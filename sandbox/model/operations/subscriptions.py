@@ -8,7 +8,8 @@ import numpy as np
 
 from sandbox.model.brands import PER_BRAND, PRODUCT_PRICE
 from sandbox.model.calendar import Dates, add_months, days, seconds
-from sandbox.model.company import CANCELLATION, DOWNGRADE, RENEWAL, UPGRADE, Company
+from sandbox.model.codes import CANCELLATION, DOWNGRADE, RENEWAL, UPGRADE
+from sandbox.model.company import Company
 from sandbox.model.frame import NONE, Indexes
 from sandbox.model.money import monthly
 
@@ -112,7 +113,7 @@ def add_versions(
     cancelled: Dates,
     plans: Plans,
 ) -> Indexes:
-    """Append versions (in order of time, one or more per subscription) with their plans, and post the ARR they change."""
+    """Append versions in order of time (a subscription may have several), with plans, and post the ARR they change."""
     s, v = company.subscriptions, company.versions
     mrr = plans.mrr().sum(axis=1)
     at_row = len(v) + np.arange(len(sub), dtype=np.int64)

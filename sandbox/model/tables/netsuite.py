@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from sandbox.model.arrow import choice, constant, date, digits, flag, hide, integer, join, money, number, stamp
 from sandbox.model.brands import CATALOGUE
-from sandbox.model.company import CANCELED, CANCELLATION, POSTED, Company
+from sandbox.model.codes import CANCELED, CANCELLATION, POSTED
+from sandbox.model.company import Company
 from sandbox.model.frame import NONE, Frame, Indexes
 from sandbox.model.tables import salesforce_common as sf
 from sandbox.model.tables import zuora as z

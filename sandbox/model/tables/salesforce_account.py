@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from sandbox.model import ids
 from sandbox.model import vocabulary as v
 from sandbox.model.arrow import choice, constant, date, digits, flag, hide, integer, join, money, number
-from sandbox.model.company import CUSTOMER_STATUS, PLACE_CURRENCY, Company
+from sandbox.model.codes import CUSTOMER_STATUS, PLACE_CURRENCY
+from sandbox.model.company import Company
 from sandbox.model.frame import NONE, Indexes
 from sandbox.model.tables import salesforce_common as sf
 from sandbox.model.tables.projection import Columns, Projection

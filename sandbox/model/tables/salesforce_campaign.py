@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 
 from sandbox.model import vocabulary as v
 from sandbox.model.arrow import choice, date, digits, flag, integer, join, money, number
-from sandbox.model.company import WON, Company
+from sandbox.model.codes import CAMPAIGN_KINDS, MEMBER_STATUS, RESPONDED, WON
+from sandbox.model.company import Company
 from sandbox.model.frame import Indexes
-from sandbox.model.history.campaigns import KINDS, MEMBER_STATUS, RESPONDED
 from sandbox.model.tables import salesforce_common as sf
 from sandbox.model.tables.projection import Columns, Projection
 from sandbox.model.words import company_names, sometimes
@@ -26,7 +26,7 @@ def _campaign(company: Company, rows: Indexes) -> Columns:
     title = join(
         choice(sf.BRAND_NAMES, brand),
         " ",
-        choice(KINDS, kind),
+        choice(CAMPAIGN_KINDS, kind),
         " ",
         digits(c["start"][rows].astype("M8[Y]").astype(int) + 1970),
         " #",
@@ -38,7 +38,7 @@ def _campaign(company: Company, rows: Indexes) -> Columns:
         | {
             "Name": title,
             "ParentId": sf.ref(sf.CAMPAIGN, c["parent"][rows]),
-            "Type": choice(KINDS, kind),
+            "Type": choice(CAMPAIGN_KINDS, kind),
             "Status": choice(("Planned", "In Progress", "Completed"), status),
             "Brand__c": choice(sf.BRAND_NAMES, brand),
             "StartDate": date(c["start"][rows]),

@@ -9,7 +9,8 @@ from sandbox.model import vocabulary as v
 from sandbox.model.arrow import choice, constant, date, digits, flag, hide, integer, join, money, number, stamp
 from sandbox.model.brands import CATALOGUE, PRODUCT_PRICE
 from sandbox.model.calendar import add_months, days
-from sandbox.model.company import DEAL_TYPES, LOST, RENEWAL_DEAL, STAGES, WON, Company
+from sandbox.model.codes import DEAL_TYPES, LOST, RENEWAL_DEAL, STAGES, WON
+from sandbox.model.company import Company
 from sandbox.model.frame import NO_DATE, NONE, Indexes
 from sandbox.model.money import rounded
 from sandbox.model.tables import salesforce_common as sf

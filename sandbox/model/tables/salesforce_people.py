@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from sandbox.model import vocabulary as v
 from sandbox.model.arrow import choice, constant, date, digits, flag, hide, integer, join, money, nothing, stamp
 from sandbox.model.calendar import days
-from sandbox.model.company import CONVERTED, LEAD_STATUS, Company
+from sandbox.model.codes import CONVERTED, LEAD_STATUS, ROLES
+from sandbox.model.company import Company
 from sandbox.model.frame import NO_STAMP, Indexes
-from sandbox.model.history.customers import ROLES
 from sandbox.model.tables import salesforce_common as sf
 from sandbox.model.tables.projection import Columns, Projection
 from sandbox.model.words import (

@@ -9,7 +9,8 @@ from sandbox.model import ids
 from sandbox.model.arrow import choice, constant, date, digits, flag, hide, integer, join, money, nothing, number, stamp
 from sandbox.model.brands import CATALOGUE
 from sandbox.model.calendar import BUSINESS_START, add_months, seconds
-from sandbox.model.company import CANCELLATION, CHANGES, INVOICE_STATUS, PAYMENT_STATUS, POSTED, PROCESSED, Company
+from sandbox.model.codes import CANCELLATION, CHANGES, INVOICE_STATUS, PAYMENT_STATUS, POSTED, PROCESSED
+from sandbox.model.company import Company
 from sandbox.model.frame import NO_STAMP, NONE, Frame, Indexes
 from sandbox.model.tables import salesforce_common as sf
 from sandbox.model.tables.projection import Columns, Projection

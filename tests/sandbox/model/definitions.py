@@ -1,4 +1,4 @@
-"""The business's definitions (dbt's DECISIONLOG) applied to the rows the sources show, independently of the model's books."""
+"""The business's definitions (dbt's DECISIONLOG) applied to the rows the sources show, not to the model's books."""
 
 from __future__ import annotations
 

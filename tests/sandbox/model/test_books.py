@@ -60,6 +60,7 @@ def test_a_day_moves_every_book(story: Story) -> None:
 
 
 def test_a_deal_entered_twice_counts_until_it_is_deleted(story: Story) -> None:
-    sql = "SELECT count(*) FILTER (WHERE IsDeleted), count(*) FROM salesforce.Opportunity WHERE IsWon AND CreatedDate >= TIMESTAMP '2026-06-15 06:00:00'"
+    sql = """SELECT count(*) FILTER (WHERE IsDeleted), count(*) FROM salesforce.Opportunity
+        WHERE IsWon AND CreatedDate >= TIMESTAMP '2026-06-15 06:00:00'"""
     deleted, won = story.world.sql(sql).fetchone() or (0, 0)
     assert 0 < deleted < won
