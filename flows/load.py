@@ -11,8 +11,10 @@ from contextlib import AsyncExitStack
 from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
 from prefect import task
 from prefect.artifacts import acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
+from prefect.states import State
 
 from connectors.batch import BatchRequest, Manifest
 from connectors.contract import Contract, Table
@@ -151,12 +153,18 @@ class _Loading:
         emit(ProgressEvent(self.source, table, stage, note=note))  # pyright: ignore[reportArgumentType]
 
 
-def _may_retry(_task: object, _run: object, state: object) -> bool:
-    error = state.result(raise_on_failure=False)  # type: ignore[attr-defined]
-    return isinstance(error, RetryableError)
+async def _may_retry(_task: object, _run: object, state: State[LoadResult]) -> bool:
+    return isinstance(await state.aresult(raise_on_failure=False), RetryableError)
 
 
-@task(name="load", task_run_name="load {table.name}", retries=2, retry_delay_seconds=5, retry_condition_fn=_may_retry)
+@task(
+    name="load",
+    cache_policy=NO_CACHE,
+    task_run_name="load {table.name}",
+    retries=2,
+    retry_delay_seconds=5,
+    retry_condition_fn=_may_retry,
+)
 async def load_batch(table: Table, manifest: Manifest, lake: Lake, warehouse: Warehouse) -> LoadResult:
     """One batch from the lake into STG, in one transaction."""
     emit(ProgressEvent(table.source, table.name, "loading", rows=manifest.rows, bytes=manifest.bytes))

@@ -10,6 +10,7 @@ from pathlib import Path
 from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from prefect import flow, task
 from prefect.artifacts import acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import MgdwError
 from connectors.progress import ProgressEvent, emit
@@ -69,7 +70,7 @@ async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | 
     return results
 
 
-@task(name="refresh")
+@task(name="refresh", cache_policy=NO_CACHE)
 async def refresh(names: list[str]) -> list[RefreshResult]:
     """Start the refreshes and wait for them."""
     settings = resolved(TableauSettings(), resolver(FlowSettings()))
@@ -81,7 +82,7 @@ async def refresh(names: list[str]) -> list[RefreshResult]:
     return await asyncio.to_thread(work)
 
 
-@task(name="hyper", task_run_name="hyper {mart}")
+@task(name="hyper", cache_policy=NO_CACHE, task_run_name="hyper {mart}")
 async def hyper(mart: str, folder: Path) -> int:
     """One mart as a .hyper file. Returns its rows."""
     with tempfile.TemporaryDirectory(prefix="mgdw-hyper-") as scratch:

@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="1.0 is about 50,000 rows")
     parser.add_argument("--days", type=int, default=2, help="business days to run")
     options = parser.parse_args()
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _demo(options.home, options.scale, options.days, console)
@@ -54,7 +54,8 @@ def _demo(home: Path, scale: float, days: int, console: Console) -> int:
     started = time.monotonic()
     shutil.rmtree(home, ignore_errors=True)
     with contextlib.ExitStack() as stack:
-        prefect = stack.enter_context(PrefectServer(home / "prefect"))
+        prefect = PrefectServer(home / "prefect")
+        prefect.start()
         console.print("Starting the outside world (Salesforce, NetSuite, Zuora, S3, Tableau, Slack) and Prefect ...")
         sandbox = stack.enter_context(Sandbox(scale=scale))
         os.environ.update(_environment(home, sandbox, prefect))
@@ -74,7 +75,7 @@ def _environment(home: Path, sandbox: Sandbox, prefect: PrefectServer) -> dict[s
     return {
         **sandbox.environment(),
         **prefect.environment(),
-        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "1",
         "MGDW_WAREHOUSE": "duckdb",
         "MGDW_DUCKDB_PATH": str(home / "mgdw.duckdb"),

@@ -1,7 +1,8 @@
-"""A Prefect server of our own on loopback, for the demo and for tests: started, waited for, and stopped by pid."""
+"""A Prefect server of our own on loopback, for the demo and for tests."""
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import signal
@@ -10,8 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 import httpx
 
@@ -21,7 +21,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 class PrefectServer:
-    """`with PrefectServer(home) as server: server.environment()`. The server's files live below `home`."""
+    """One server with its files below `home`.
+
+    It is stopped when the interpreter ends and not earlier: Prefect's client sends its last logs and events while
+    the interpreter's threads end, and would wait in vain for a server that is gone.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -50,7 +54,8 @@ class PrefectServer:
         }
 
     def start(self) -> None:
-        """Start the process; `wait` says when it serves."""
+        """Start the process; `wait` says when it serves, and the end of this interpreter ends it."""
+        atexit.register(self.stop)
         self.home.mkdir(parents=True, exist_ok=True)
         self._log = (self.home / "server.log").open("wb")
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and a fixed command
@@ -92,15 +97,6 @@ class PrefectServer:
         if self._log is not None:
             self._log.close()
             self._log = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _free_port() -> int:

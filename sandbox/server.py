@@ -60,7 +60,7 @@ class Servers:
         )
         config.load()
         config.http_protocol_class = _droppable(config.http_protocol_class)
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         server = _Server(config)

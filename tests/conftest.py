@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,8 @@ for _name in [name for name in os.environ if name.startswith("MGDW_")]:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[PrefectServer]:
+def prefect_server() -> PrefectServer:
     """A running server; every flow run of the session is recorded there."""
-    with _SERVER as server:
-        server.wait()
-        yield server
+    _SERVER.start()
+    _SERVER.wait()
+    return _SERVER
