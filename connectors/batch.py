@@ -127,10 +127,8 @@ class Manifest:
         raw = json.loads(text)
         raw.pop("version")
         raw["window"] = Window(_stamp(raw["window"]["lo"]), datetime.fromisoformat(raw["window"]["hi"]))
-        raw["parts"] = tuple(Part(**{**p, "header": tuple(p["header"])}) for p in raw["parts"])
-        raw["files"] = tuple(
-            FileRef(**{**f, "last_modified": datetime.fromisoformat(f["last_modified"])}) for f in raw["files"]
-        )
+        raw["parts"] = tuple(_part(part) for part in raw["parts"])
+        raw["files"] = tuple(_file(file) for file in raw["files"])
         raw["extracted_at"] = datetime.fromisoformat(raw["extracted_at"])
         return cls(**raw)
 
@@ -139,6 +137,16 @@ def _encode(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"cannot write {type(value).__name__} to a manifest")
+
+
+def _part(raw: dict[str, Any]) -> Part:
+    raw["header"] = tuple(raw["header"])
+    return Part(**raw)
+
+
+def _file(raw: dict[str, Any]) -> FileRef:
+    raw["last_modified"] = datetime.fromisoformat(raw["last_modified"])
+    return FileRef(**raw)
 
 
 def _stamp(text: str | None) -> datetime | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from connectors.batch import BatchRequest, FileRef, Manifest
 from connectors.contract import Table
-from connectors.errors import SourceUnavailable, UnknownField, UnknownObject, UnreadableFile
+from connectors.errors import MgdwError, SourceUnavailable, UnknownField, UnknownObject, UnreadableFile
 from connectors.lake import Lake
 from connectors.s3.bucket import Bucket, FileChangedError
 from connectors.s3.content import fields_at_start
@@ -102,6 +102,8 @@ class S3Source(Source):
                     try:
                         manifest = await batch.run()
                     except Exception as error:  # noqa: BLE001 - the other batches go on; raised together below
+                        if isinstance(error, MgdwError):
+                            error.facts.setdefault("table", request.table.name)
                         failures.append(error)
                         continue
                     failures.extend(batch.set_aside)

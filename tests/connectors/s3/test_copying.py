@@ -299,3 +299,4 @@ async def test_tables_do_not_stop_each_other(
 
     assert [m.files[0].key for m in manifests] == [f"cm/usage/{n}.csv" for n in range(3)]
     assert isinstance(error, SourceUnavailable)
+    assert error.facts["table"] == "s3_emma_usage_data"
