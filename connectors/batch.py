@@ -105,7 +105,7 @@ class Manifest:
     extracted_at: datetime
     files: tuple[FileRef, ...] = ()
     null_text: str | None = None
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def rows(self) -> int:
