@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.model.calendar import seconds
-from sandbox.model.codes import NURTURING, WON
+from sandbox.model.codes import CONVERTED, MEMBER_STATUS, RESPONDED, WON
 from sandbox.model.day.clock import Day
 from sandbox.model.day.leads import add_leads
 from sandbox.model.frame import Indexes
@@ -71,9 +71,7 @@ def _free_leads(day: Day) -> Indexes:
     x = day.company.leads
     return day.untouched(
         x,
-        np.flatnonzero(
-            (x["status"] <= NURTURING + 1) & ~x["deleted"] & np.isnat(x["gone"]) & (x["created"] < day.start)
-        ),
+        np.flatnonzero((x["status"] < CONVERTED) & ~x["deleted"] & np.isnat(x["gone"]) & (x["created"] < day.start)),
     )
 
 
@@ -115,13 +113,12 @@ def edits(day: Day) -> None:
         active_on=day.date,
     )
     worked = day.pick("lead worked", _free_leads(day), day.count(6, at_least=4))
-    day.change(
-        x, worked, day.office("lead worked", len(worked)), status=(x["status"][worked] + 1) % 4, active_on=day.date
-    )
+    status = (x["status"][worked] + 1) % CONVERTED
+    day.change(x, worked, day.office("lead worked", len(worked)), status=status, active_on=day.date)
     m = company.members
-    silent = day.untouched(m, np.flatnonzero((m["status"] < 2) & ~m["deleted"]))
+    silent = day.untouched(m, np.flatnonzero((m["status"] < RESPONDED) & ~m["deleted"]))
     answering = day.pick("answer", silent, day.count(3, at_least=2))
-    day.change(m, answering, day.office("answer", len(answering)), status=4, responded=day.date)
+    day.change(m, answering, day.office("answer", len(answering)), status=len(MEMBER_STATUS) - 1, responded=day.date)
     day.credited.append(m["campaign"][answering].astype(np.int64))
     staff = day.pick("employee", np.flatnonzero(company.users["active"])[1:], 1)
     company.users.update(staff, stamp=day.office("employee", 1), quota=company.users["quota"][staff] + 500_000)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sandbox.model.brands import PER_BRAND, PRODUCT_PRICE, SELLING
+from sandbox.model.brands import COMMERCIAL, PER_BRAND, PRODUCT_PRICE, SELLING
 from sandbox.model.calendar import Dates
 from sandbox.model.codes import UPGRADE, WON
 from sandbox.model.company import Company
@@ -85,7 +85,7 @@ def drawn(company: Company, deals: Indexes) -> Offer:
     brand = d["brand"][deal].astype(int)
     platform = chance.pick("deal platform", keys, 3)
     product = brand * PER_BRAND + np.where(nth == 0, platform, np.where(nth == 1, 3, 4))
-    size = chance.uniform("deal volume", keys) * 3.5 + np.where(brand < 2, 6.0, 10.5)
+    size = chance.uniform("deal volume", keys) * 3.5 + np.where(np.isin(brand, COMMERCIAL), 6.0, 10.5)
     quantity = np.where(nth == 1, np.exp(size).astype(np.int64) * 100, 100)
     discount = np.array([0, 0, 5, 10, 12, 15, 20])[chance.pick("deal discount", deal, 7)]
     return Offer(deal, product, quantity, PRODUCT_PRICE[product], discount)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sandbox.model.brands import PER_BRAND, PRODUCT_PRICE
+from sandbox.model.brands import COMMERCIAL, PER_BRAND, PRODUCT_PRICE
 from sandbox.model.calendar import Dates, add_months, days, seconds
 from sandbox.model.codes import CANCELLATION, DOWNGRADE, RENEWAL, UPGRADE
 from sandbox.model.company import Company
@@ -62,7 +62,7 @@ def first_plans(company: Company, subscriptions: Indexes) -> Plans:
     chance = company.chance
     owner = company.subscriptions["billing_account"][subscriptions]
     brand = company.billing_accounts["brand"][owner].astype(int)
-    commercial = brand < 2
+    commercial = np.isin(brand, COMMERCIAL)
     product = np.stack(
         [
             brand * PER_BRAND + chance.weighted("platform", subscriptions, (0.5, 0.33, 0.17)),

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from sandbox.model import vocabulary as v
 from sandbox.model.arrow import choice, date, digits, flag, integer, join, money, number
-from sandbox.model.codes import CAMPAIGN_KINDS, MEMBER_STATUS, RESPONDED, WON
+from sandbox.model.codes import CAMPAIGN_KINDS, CONVERTED, MEMBER_STATUS, RESPONDED, WON
 from sandbox.model.company import Company
 from sandbox.model.frame import Indexes
 from sandbox.model.tables import salesforce_common as sf
@@ -70,7 +70,7 @@ def _campaign_counts(company: Company) -> dict[str, np.ndarray]:
     live = ~m["deleted"] & np.isnat(m["gone"])
     campaign = m["campaign"]
     is_lead = live & (m["lead"] >= 0)
-    converted = is_lead & (x["status"][m["lead"]] == 4) if len(x) else is_lead
+    converted = is_lead & (x["status"][m["lead"]] == CONVERTED) if len(x) else is_lead
     credited = (d["campaign"] >= 0) & ~d["deleted"] & np.isnat(d["gone"])
     won = credited & (d["stage"] == WON)
 
