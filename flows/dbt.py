@@ -108,7 +108,7 @@ def runner(settings: FlowSettings) -> PrefectDbtRunner:
             project_dir=settings.dbt_project_dir,
             profiles_dir=settings.dbt_project_dir,
             target_path=settings.dbt_target_path,
-            log_level=EventLevel.WARN,
+            log_level=EventLevel.ERROR,
         ),
         raise_on_failure=False,
         disable_assets=True,

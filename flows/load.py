@@ -8,7 +8,6 @@ import functools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
-from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
 from prefect import task
 from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -23,6 +22,7 @@ from connectors.lake import Lake
 from connectors.progress import ProgressEvent, emit, subscribed
 from connectors.source import Source
 from connectors.warehouse import LoadResult, Warehouse
+from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
 from flows.failures import Failure, StepFailed, flatten
 from flows.report import load_rows
 from flows.settings import FlowSettings

@@ -7,7 +7,6 @@ import json
 import tempfile
 from pathlib import Path
 
-from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from prefect import flow, task
 from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -18,6 +17,7 @@ from connectors.secrets import resolved
 from connectors.tableau.hyper import write_hyper
 from connectors.tableau.server import RefreshResult, signed_in
 from connectors.tableau.settings import TableauSettings
+from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
 from flows.lineage import Exposure, tableau_exposures

@@ -182,9 +182,9 @@ class Merge:
         values = ", ".join(f"({text(file)}, {stamp(at)})" for file, at in deliveries.items())
         keys = match(self.table.primary_key, "s", "t")
         return (
-            f"UPDATE {self.target} AS t SET {self._tombstone('f.at')} FROM (SELECT v.file, v.at FROM "
-            f"(VALUES {values}) v(file, at) LEFT JOIN ({select_deliveries(self.table)}) d ON d.key = v.file "
-            f"WHERE d.delivered IS NULL OR d.delivered <= v.at) f "
+            f"UPDATE {self.target} AS t SET {self._tombstone('f.arrived')} FROM (SELECT v.file, v.arrived FROM "
+            f"(VALUES {values}) v(file, arrived) LEFT JOIN ({select_deliveries(self.table)}) d ON d.key = v.file "
+            f"WHERE d.delivered IS NULL OR d.delivered <= v.arrived) f "
             f"WHERE t._file = f.file AND NOT t._deleted "
             f"AND NOT EXISTS (SELECT 1 FROM {STAGE} s WHERE s._file = t._file AND {keys})"
         )
