@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt_common.events.base_types import EventLevel
 from prefect import flow
 from prefect.artifacts import acreate_table_artifact
@@ -83,7 +84,7 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
     emit(ProgressEvent("dbt", layer, "loading"))
     # A thread without the run's context: prefect-dbt would make each of some 240 nodes and tests a task run of its own,
     # which takes three times as long as dbt itself. The artifact below shows every node.
-    await asyncio.get_running_loop().run_in_executor(None, runner(settings).invoke, arguments)
+    await asyncio.get_running_loop().run_in_executor(None, _invoke, settings, arguments)
     nodes = read_run_results(settings.dbt_target_path / "run_results.json")
     failed = [n for n in nodes if n.failed]
     note = ", ".join(f"{count} {status}" for status, count in sorted(status_counts(nodes).items()))
@@ -99,6 +100,14 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
         manifest = json.loads((settings.dbt_target_path / "manifest.json").read_text())
         raise DbtFailed(f"dbt-{layer}", nodes, untrusted_models(nodes, manifest))
     return nodes
+
+
+def _invoke(settings: FlowSettings, arguments: list[str]) -> None:
+    try:
+        runner(settings).invoke(arguments)
+    finally:
+        # dbt-duckdb holds the file open for as long as the process lives; the next step needs it.
+        DuckDBConnectionManager.close_all_connections()
 
 
 def runner(settings: FlowSettings) -> PrefectDbtRunner:

@@ -30,9 +30,9 @@ def load_rows(results: Sequence[LoadResult], failures: Sequence[Failure]) -> lis
 
 
 def window_text(result: LoadResult) -> str:
-    """The window for people: `… → 2026-06-15 06:00`, to the minute, UTC."""
-    lo = "…" if result.window.lo is None else f"{result.window.lo:%Y-%m-%d %H:%M}"
-    return f"{lo} → {result.window.hi:%Y-%m-%d %H:%M}"
+    """The window for people: `… → 06-15 06:00`, to the minute, UTC."""
+    lo = "…" if result.window.lo is None else f"{result.window.lo:%m-%d %H:%M}"
+    return f"{lo} → {result.window.hi:%m-%d %H:%M}"
 
 
 def summary_markdown(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from flows.daily_refresh import DailySummary
 
 ROOT = Path(__file__).resolve().parent.parent
+_WIDTH = 100
+"""Columns that the tables need; a narrower terminal wraps them."""
 COMMERCIAL = ("Campaign Monitor", "Emma")
 
 
@@ -39,6 +41,7 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=2, help="business days to run")
     options = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=max(console.width, _WIDTH))
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _demo(options.home, options.scale, options.days, console)
@@ -107,17 +110,20 @@ def _day(number: int, sandbox: Sandbox, console: Console) -> DailySummary:
 def _loads(number: int, summary: DailySummary) -> Table:
     from flows.report import load_rows
 
-    numbers = ("read", "inserted", "updated", "deleted", "unchanged", "quarantined")
-    grid = Table("table", title=f"Day {number}: what was loaded", title_justify="left")
+    numbers = ("read", "inserted", "updated", "deleted", "quarantined")
+    grid = _grid(f"Day {number}: what was loaded", "table")
     for name in numbers:
-        grid.add_column(name, justify="right")
+        grid.add_column(name if name != "read" else "rows read", justify="right")
     grid.add_column("window (UTC)")
     rows = load_rows(summary.loads, ())
     for row in rows:
         grid.add_row(row["table"], *(f"{row[name]:,}" for name in numbers), row["window"])
-    grid.add_section()
-    grid.add_row("all", *(f"{sum(row[name] for row in rows):,}" for name in numbers), "")
+    grid.add_row("[bold]all[/]", *(f"{sum(row[name] for row in rows):,}" for name in numbers), "")
     return grid
+
+
+def _grid(title: str, *columns: str) -> Table:
+    return Table(*columns, title=f"\n[bold]{title}[/]", title_justify="left", title_style="", box=None, padding=(0, 1))
 
 
 def _headline(sandbox: Sandbox, home: Path, console: Console) -> bool:
@@ -126,10 +132,10 @@ def _headline(sandbox: Sandbox, home: Path, console: Console) -> bool:
     month = books.as_of.replace(day=1)
     shown = {(r["brand"], r["currency"]): r for r in _executive(home / "mgdw.duckdb", month)}
     measures = ("arr", "bookings", "invoiced", "collected")
-    grid = Table("brand", "", title=f"Executive mart, {month:%B %Y}", title_justify="left")
+    grid = _grid(f"The executive mart's headline, {month:%B %Y}", "brand", "")
     for measure in measures:
         grid.add_column(measure, justify="right")
-    grid.add_column("equal to the business's own books")
+    grid.add_column("equals the books")
     all_equal = True
     currencies = sorted({currency for brand, _, currency in books.arr if brand in COMMERCIAL})
     for brand in COMMERCIAL:
@@ -140,7 +146,7 @@ def _headline(sandbox: Sandbox, home: Path, console: Console) -> bool:
             if not any(mart) and not any(own):
                 continue
             all_equal &= mart == own
-            verdict = "[green]yes, to the cent[/]" if mart == own else f"[red]no: the books say {own}[/]"
+            verdict = "[green]to the cent[/]" if mart == own else f"[red]no: the books say {own}[/]"
             grid.add_row(brand, currency, *(f"{value:,.2f}" for value in mart), verdict)
     console.print(grid)
     return all_equal
@@ -156,6 +162,7 @@ def _executive(path: Path, month: date) -> list[dict[str, Decimal]]:
 
 
 def _docs(home: Path) -> None:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     arguments = [
@@ -169,6 +176,7 @@ def _docs(home: Path) -> None:
         str(ROOT / "dbt"),
     ]
     dbtRunner().invoke([*arguments, "--target-path", str(home / "dbt")])
+    DuckDBConnectionManager.close_all_connections()
 
 
 def _where(home: Path, prefect: PrefectServer, console: Console) -> None:
