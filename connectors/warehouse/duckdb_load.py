@@ -109,17 +109,15 @@ class Load:
         )
 
     def _upsert(self, result: LoadResult, rows: Conform, merge: Merge) -> LoadResult:
-        for statement in merge.stage(rows.select(marked=False)):
-            self.run(statement)
+        self.run(merge.stage(rows.select(marked=False)))
         read, misfits = self.run(merge.count_stage())[0]
         self._check_count(read)
         if misfits:
             self._quarantine(rows, merge)
         outdone = self.run(merge.keep_newest())[0][0]
         self.run(merge.meet())
-        equals, least, greatest = self.run(merge.span_of_equals())[0]
-        if equals:
-            self.run(merge.compare(_utc(least), _utc(greatest)))
+        least, greatest = self.run(merge.span_of_equals())[0]
+        self.run(merge.compare(_utc(least), _utc(greatest)))
         self.run(merge.judge())
         counts: dict[str, int] = dict(self.run(merge.count_plan()))  # pyright: ignore[reportArgumentType]
         for statement in merge.apply():

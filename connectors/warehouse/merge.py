@@ -8,7 +8,7 @@ primary-key index: measured, this stays flat as the table grows, where MERGE and
 # ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,8 @@ from connectors.warehouse.ledger import select_deliveries
 from connectors.warehouse.sql import match, name, names, stamp, text
 
 STAGE = "temp.batch_stage"
+MET = "temp.batch_met"
+SAME = "temp.batch_same"
 PLAN = "temp.batch_plan"
 DELETES = "temp.batch_deletes"
 _BEGINNING = stamp(BEGINNING)
@@ -44,10 +46,9 @@ class Merge:
         """The STG table."""
         return qualified(self.table.name)
 
-    def stage(self, conformed: str) -> list[str]:
+    def stage(self, conformed: str) -> str:
         """Keep the conformed rows of the batch in a temporary table."""
-        content = f"hash({names([*self._content, '_deleted'])})"
-        return [f"CREATE OR REPLACE TEMP TABLE batch_stage AS SELECT *, {content} AS _content FROM ({conformed})"]
+        return f"CREATE OR REPLACE TEMP TABLE batch_stage AS SELECT *, {self._hash} AS _content FROM ({conformed})"
 
     def count_stage(self) -> str:
         """rows, misfits."""
@@ -65,60 +66,62 @@ class Merge:
         )
 
     def meet(self) -> str:
-        """Find the stored version of each staged row: temporary table of row, stored version and tombstone."""
-        deliveries = f"LEFT JOIN ({select_deliveries(self.table)}) d ON d.key = t._file" if self._files else ""
-        stored_file = "t._file" if self._files else "NULL"
+        """Find what is stored under the key of each staged row: row, stored, version, deleted, deleted_at, and for
+        file tables the file it came in and whether a newer delivery of the row's own file is loaded."""
+        files, joins = "NULL AS file, FALSE AS outdated", ""
+        if self._files:
+            files = "t._file AS file, coalesce(own.delivered > s._version, FALSE) AS outdated"
+            joins = (
+                f"LEFT JOIN ({select_deliveries(self.table)}) d ON d.key = t._file "
+                f"LEFT JOIN ({select_deliveries(self.table)}) own ON own.key = s._file"
+            )
         return (
-            f"CREATE OR REPLACE TEMP TABLE batch_plan AS SELECT s.rowid AS row, t._batch_id IS NOT NULL AS stored, "
-            f"{self._stored_version} AS version, t._deleted AS deleted, t._deleted_at AS deleted_at, "
-            f"{stored_file} AS file, FALSE AS same, NULL::VARCHAR AS verdict "
-            f"FROM {STAGE} s LEFT JOIN {self.target} t ON {match(self.table.primary_key, 's', 't')} {deliveries} "
+            f"CREATE OR REPLACE TEMP TABLE batch_met AS SELECT s.rowid AS row, t._batch_id IS NOT NULL AS stored, "
+            f"{self._stored_version} AS version, t._deleted AS deleted, t._deleted_at AS deleted_at, {files} "
+            f"FROM {STAGE} s LEFT JOIN {self.target} t ON {match(self.table.primary_key, 's', 't')} {joins} "
             f"WHERE s._misfit = 0"
         )
 
     def span_of_equals(self) -> str:
-        """count, least and greatest version of rows whose stored version is the same: what must be compared."""
+        """Least and greatest version of rows whose stored version is the same: what must be compared. With a cursor,
+        rows of another version differ already."""
         return (
-            f"SELECT count(*), min(s._version), max(s._version) FROM {STAGE} s JOIN {PLAN} p ON p.row = s.rowid "
-            f"WHERE p.stored AND s._version = p.version"
+            f"SELECT min(s._version), max(s._version) FROM {STAGE} s JOIN {MET} m ON m.row = s.rowid "
+            f"WHERE m.stored AND s._version = m.version"
         )
 
     def compare(self, least: datetime | None, greatest: datetime | None) -> str:
-        """Mark the rows whose stored content is the same, by a 64-bit hash of all columns.
+        """Find the rows whose stored content is the same, by a 64-bit hash of all columns.
 
-        Only rows of equal key and version are compared, so a chance collision hides a change once in 2^64 of them.
-        With a cursor, only the part of the table between the two versions is read.
+        Only rows of one key are compared, so a chance collision hides a change once in 2^64 of them. With a cursor,
+        only the part of the table between the two versions is read.
         """
         span = ""
-        if self.table.cursor and least and greatest:
-            cursor = name(self.table.cursor)
-            span = f"WHERE {cursor} BETWEEN {stamp(least)} AND {stamp(greatest)}"
-            if least == BEGINNING:
-                span += f" OR {cursor} IS NULL"
-        content = f"hash({names([*self._content, '_deleted'])}) AS content"
+        if self.table.cursor:
+            span = self._span(least, greatest) if least and greatest else "WHERE FALSE"
         keys = names(self.table.primary_key)
         return (
-            f"UPDATE {PLAN} AS p SET same = TRUE FROM {STAGE} s "
-            f"JOIN (SELECT {keys}, {content} FROM {self.target} {span}) t ON {match(self.table.primary_key, 's', 't')} "
-            f"WHERE s.rowid = p.row AND p.stored AND s._content = t.content"
+            f"CREATE OR REPLACE TEMP TABLE batch_same AS SELECT s.rowid AS row FROM {STAGE} s "
+            f"JOIN (SELECT {keys}, {self._hash} AS content FROM {self.target} {span}) t "
+            f"ON {match(self.table.primary_key, 's', 't')} WHERE s._misfit = 0 AND s._content = t.content"
         )
 
     def judge(self) -> str:
-        """Give each staged row its verdict."""
-        older = "s._version < p.version"
+        """Give each staged row its verdict: row, stored, verdict."""
+        older = "m.outdated OR s._version < m.version"
         if self._files:
-            older += " OR (s._version = p.version AND s._file < p.file AND NOT p.deleted)"
+            older += " OR (s._version = m.version AND s._file < m.file AND NOT m.deleted)"
         else:
-            known_gone = f"s._version <= p.deleted_at AND {stamp(self.as_of)} <= p.deleted_at"
-            older += f" OR (NOT s._deleted AND p.deleted AND {known_gone})"
+            known_gone = f"s._version <= m.deleted_at AND {stamp(self.as_of)} <= m.deleted_at"
+            older += f" OR (NOT s._deleted AND m.deleted AND {known_gone})"
         return (
-            f"UPDATE {PLAN} AS k SET verdict = j.verdict FROM (SELECT p.row, CASE "
-            f"WHEN NOT p.stored AND s._deleted THEN 'deleted' WHEN NOT p.stored THEN 'inserted' "
+            f"CREATE OR REPLACE TEMP TABLE batch_plan AS SELECT m.row, m.stored, CASE "
             f"WHEN {older} THEN 'stale' "
-            f"WHEN p.same THEN 'unchanged' "
-            f"WHEN s._sparse AND p.deleted AND s._version = p.version THEN 'unchanged' "
-            f"WHEN s._deleted AND NOT p.deleted THEN 'deleted' ELSE 'updated' END AS verdict "
-            f"FROM {PLAN} p JOIN {STAGE} s ON s.rowid = p.row) j WHERE j.row = k.row"
+            f"WHEN NOT m.stored AND s._deleted THEN 'deleted' WHEN NOT m.stored THEN 'inserted' "
+            f"WHEN m.row IN (SELECT row FROM {SAME}) THEN 'unchanged' "
+            f"WHEN s._sparse AND m.deleted AND s._version = m.version THEN 'unchanged' "
+            f"WHEN s._deleted AND NOT m.deleted THEN 'deleted' ELSE 'updated' END AS verdict "
+            f"FROM {MET} m JOIN {STAGE} s ON s.rowid = m.row"
         )
 
     def count_plan(self) -> str:
@@ -202,9 +205,14 @@ class Merge:
         return has_files(self.table)
 
     @property
-    def _content(self) -> Sequence[str]:
-        own = [c.name for c in self.table.columns]
-        return [*own, "_file"] if self._files else own
+    def _hash(self) -> str:
+        own = [c.name for c in self.table.columns] + (["_file"] if self._files else [])
+        return f"hash({names([*own, '_deleted'])})"
+
+    def _span(self, least: datetime, greatest: datetime) -> str:
+        cursor = name(self.table.cursor or "")
+        between = f"{cursor} BETWEEN {stamp(least)} AND {stamp(greatest)}"
+        return f"WHERE {between} OR {cursor} IS NULL" if least == BEGINNING else f"WHERE {between}"
 
     @property
     def _stored_version(self) -> str:

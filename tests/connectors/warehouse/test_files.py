@@ -1,0 +1,100 @@
+"""Usage files: the latest delivery of a file wins, in whatever order deliveries are loaded."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from connectors.lake.local import LocalLake
+from connectors.warehouse.duckdb import DuckDBWarehouse
+from tests.connectors.warehouse.batches import CONTRACT, USAGE, at, counts, delivery, load_file
+
+MONDAY, TUESDAY, WEDNESDAY = at("2026-06-15 06:00"), at("2026-06-16 06:00"), at("2026-06-17 06:00")
+FILE, OTHER = "cm/usage/2026-06-14.csv.gz", "cm/usage/2026-06-15.csv.gz"
+
+
+def usage(account: str, sent: int, day: str = "2026-06-14") -> dict[str, Any]:
+    return {"usage_date": day, "account_number": account, "emails_sent": sent}
+
+
+async def live(warehouse: DuckDBWarehouse) -> dict[str, int]:
+    rows = await warehouse.rows("SELECT account_number, emails_sent FROM STG.s3_cm_usage_data WHERE NOT _deleted")
+    return {r["account_number"]: r["emails_sent"] for r in rows}
+
+
+async def test_a_file_is_loaded_with_its_key(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+    result = await load_file(warehouse, lake, delivery(FILE, MONDAY, "v1"), usage("A", 1), usage("B", 2))
+    assert counts(result) == {"read": 2, "inserted": 2} and result.files == 1
+    assert await warehouse.rows("SELECT DISTINCT _file FROM STG.s3_cm_usage_data") == [{"_file": FILE}]
+    assert (await warehouse.state(USAGE)).files == {("usage", FILE, "v1")}
+
+
+async def test_a_new_delivery_replaces_the_file(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+    await load_file(warehouse, lake, delivery(FILE, MONDAY), usage("A", 1), usage("B", 2), usage("C", 3))
+    await load_file(warehouse, lake, delivery(OTHER, MONDAY), usage("A", 7, "2026-06-15"))
+    result = await load_file(warehouse, lake, delivery(FILE, TUESDAY), usage("A", 1), usage("B", 20), usage("D", 4))
+    assert counts(result) == {"read": 3, "inserted": 1, "updated": 1, "unchanged": 1, "deleted": 1}
+    rows = await warehouse.rows(
+        "SELECT account_number AS a, emails_sent AS n, _deleted AS d, _deleted_at AS t FROM STG.s3_cm_usage_data "
+        "WHERE usage_date = DATE '2026-06-14' ORDER BY a"
+    )
+    assert [(r["a"], r["n"], r["d"]) for r in rows] == [
+        ("A", 1, False), ("B", 20, False), ("C", 3, True), ("D", 4, False),
+    ]  # fmt: skip
+    assert rows[2]["t"] == TUESDAY.replace(tzinfo=None)
+
+
+async def test_a_row_that_returns_with_a_later_delivery_is_live_again(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    await load_file(warehouse, lake, delivery(FILE, MONDAY), usage("A", 1), usage("B", 2))
+    await load_file(warehouse, lake, delivery(FILE, TUESDAY), usage("A", 1))
+    result = await load_file(warehouse, lake, delivery(FILE, WEDNESDAY), usage("A", 1), usage("B", 2))
+    assert counts(result) == {"read": 2, "updated": 1, "unchanged": 1}
+    assert await live(warehouse) == {"A": 1, "B": 2}
+
+
+async def test_the_order_of_loading_deliveries_does_not_matter(tmp_path: Path) -> None:
+    deliveries = [
+        (delivery(FILE, MONDAY), [usage("A", 1), usage("B", 2), usage("C", 3)]),
+        (delivery(FILE, TUESDAY), [usage("A", 10), usage("C", 3), usage("D", 4)]),
+        (delivery(FILE, WEDNESDAY), [usage("A", 100), usage("B", 2)]),
+        (delivery(OTHER, TUESDAY), [usage("E", 5)]),
+    ]
+    outcomes: set[tuple[tuple[str, int], ...]] = set()
+    for number, order in enumerate(itertools.permutations(deliveries)):
+        lake = LocalLake(tmp_path / f"lake{number}")
+        async with DuckDBWarehouse(tmp_path / f"{number}.duckdb") as warehouse:
+            await warehouse.ensure(CONTRACT)
+            for file, rows in order:
+                await load_file(warehouse, lake, file, *rows)
+            outcomes.add(tuple(sorted((await live(warehouse)).items())))
+    assert outcomes == {(("A", 100), ("B", 2), ("E", 5))}
+
+
+async def test_of_two_files_with_one_row_the_later_delivery_wins(tmp_path: Path) -> None:
+    deliveries = [(delivery(FILE, TUESDAY), [usage("A", 2)]), (delivery(OTHER, MONDAY), [usage("A", 1)])]
+    for number, order in enumerate((deliveries, deliveries[::-1])):
+        lake = LocalLake(tmp_path / f"lake{number}")
+        async with DuckDBWarehouse(tmp_path / f"{number}.duckdb") as warehouse:
+            await warehouse.ensure(CONTRACT)
+            for file, rows in order:
+                await load_file(warehouse, lake, file, *rows)
+            assert await live(warehouse) == {"A": 2}
+
+
+async def test_a_row_that_cannot_be_read_does_not_bury_its_earlier_version(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    await load_file(warehouse, lake, delivery(FILE, MONDAY), usage("A", 1))
+    broken = {**usage("A", 1), "emails_sent": "many"}
+    result = await load_file(warehouse, lake, delivery(FILE, TUESDAY), broken)
+    assert counts(result) == {"read": 1, "quarantined": 1}
+    assert await live(warehouse) == {"A": 1}
+    assert await warehouse.rows("SELECT part FROM STG._quarantine") == [{"part": FILE}]
+
+
+async def test_an_empty_delivery_buries_the_file(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+    await load_file(warehouse, lake, delivery(FILE, MONDAY), usage("A", 1))
+    assert counts(await load_file(warehouse, lake, delivery(FILE, TUESDAY))) == {"deleted": 1}
