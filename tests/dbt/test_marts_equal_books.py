@@ -56,11 +56,14 @@ def test_the_marts_of_day_one_equal_the_books_to_the_cent_and_the_unit(day_one: 
 def test_the_marts_follow_the_books_over_the_next_days(tmp_path: Path, day_one: Dbt) -> None:
     world = World.create()
     dbt = day_one.copy(tmp_path)
-    for days in (1, 5):
-        world.advance(days)
-        fill_stg(dbt.warehouse, world)
-        for layer in ("ods", "edw"):
-            dbt.build_layer(layer)
-            assert not dbt.failed, f"{layer} after {days} days"
-        assert_equal_to_the_books(dbt.warehouse, world)
+    world.advance(1)
+    fill_stg(dbt.warehouse, world)
+    dbt("run")
+    assert_equal_to_the_books(dbt.warehouse, world)
+    world.advance(5)
+    fill_stg(dbt.warehouse, world)
+    for layer in ("ods", "edw"):
+        dbt.build_layer(layer)
+        assert not dbt.failed, layer
+    assert_equal_to_the_books(dbt.warehouse, world)
     world.close()

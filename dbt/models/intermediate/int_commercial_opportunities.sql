@@ -7,9 +7,7 @@ with opportunities as (
 
 customers as (
 
-    select survivors.account_id, accounts.account_id as customer_id
-    from {{ ref('int_customer_survivors') }} as survivors
-    inner join {{ ref('int_commercial_accounts') }} as accounts on survivors.customer_id = accounts.account_id
+    select account_id, customer_id from {{ ref('int_customer_survivors') }}
 
 ),
 

@@ -1,6 +1,6 @@
 with accounts as (
 
-    select account_id from {{ ref('stg_sfdc_account') }}
+    select account_id from {{ ref('int_commercial_accounts') }}
 
 ),
 

@@ -33,8 +33,7 @@ final as (
         {{ ratio('responses', 'members') }} as response_rate,
         {{ ratio('converted_leads', 'leads') }} as conversion_rate,
         {{ ratio('won_opportunities', 'opportunities') }} as win_rate,
-        case when is_campaign_currency then {{ ratio('won_amount - actual_cost', 'actual_cost') }} end
-            as return_on_cost
+        {{ ratio('won_amount - actual_cost', 'actual_cost') }} as return_on_cost
     from campaigns
 
 )
