@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 import httpx
@@ -12,7 +11,7 @@ from prefect.logging import get_logger
 from prefect.settings import get_current_settings
 from prefect.states import State
 
-from flows.failures import Failure, StepFailed
+from flows.failures import Failure, StepFailed, told_once
 from flows.settings import FlowSettings
 
 _LONGEST_LIST = 12
@@ -24,13 +23,10 @@ def failure_text(run: str, failures: tuple[Failure, ...], skipped: tuple[str, ..
 
     Failures with the same step, cause and remedy are told once, with all tables they concern.
     """
-    told: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for failure in failures:
-        told[(failure.step, failure.cause, failure.remedy)].append(failure.what)
     lines = [f":red_circle: *{run}* failed"]
-    for (step, cause, remedy), whats in told.items():
-        names = _listed([what for what in whats if what])
-        lines.append(f"*{step}*{': ' + names if names else ''}\n>{cause.splitlines()[0]}\n>What to do: {remedy}")
+    for one, whats in told_once(failures).items():
+        names = f": {_listed(whats)}" if whats else ""
+        lines.append(f"*{one.step}*{names}\n>{one.cause.splitlines()[0]}\n>What to do: {one.remedy}")
     if skipped:
         lines.append(f"*Skipped because of it:* {_listed(list(skipped))}")
     if link:
@@ -66,7 +62,7 @@ async def tell_slack(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
 
 async def post(text: str) -> bool:
     """Send one message to the webhook of the settings. Returns False (and logs why) when it could not be sent."""
-    webhook = FlowSettings().slack_webhook_url
+    webhook = FlowSettings.from_environment().slack_webhook_url
     logger = get_logger("mgdw.alerts")
     if webhook is None:
         logger.warning("MGDW_SLACK_WEBHOOK_URL is not set: nobody was told of this failure")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from connectors.errors import MgdwError
 from connectors.warehouse import LoadResult
+from flows.failures import StepFailed, told_once
 from flows.report import load_rows
 from flows.settings import FlowSettings
 
@@ -21,8 +24,8 @@ FlowName = Literal["daily-refresh", "salesforce", "netsuite", "zuora", "s3-usage
 app = App(name="mgdw", help="Run mg-dw's flows and look at its contract.")
 contract = App(name="contract", help="The contract: what every STG table looks like.")
 app.command(contract)
-_out = Console()
-_err = Console(stderr=True)
+_out = Console(highlight=False)
+_err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
 @app.command
@@ -40,7 +43,7 @@ def run(
 @contract.command
 def check() -> None:
     """Read every contract file and say what is wrong with them, all at once."""
-    tables = FlowSettings().contract().tables
+    tables = FlowSettings.from_environment().contract().tables
     _out.print(f"{len(tables)} tables, {sum(len(t.columns) for t in tables)} columns: no problem found")
 
 
@@ -48,10 +51,10 @@ def check() -> None:
 def show(table: str) -> None:
     """Print one table's columns."""
     try:
-        found = FlowSettings().contract().table(table)
+        found = FlowSettings.from_environment().contract().table(table)
     except KeyError:
         raise SystemExit(
-            f"No table {table!r}. There are: {', '.join(t.name for t in FlowSettings().contract().tables)}"
+            f"No table {table!r}. There are: {', '.join(t.name for t in FlowSettings.from_environment().contract().tables)}"
         ) from None
     grid = Table("column", "type", "field", "description", title=f"{found.name}: {found.description}")
     for column in found.columns:
@@ -62,9 +65,8 @@ def show(table: str) -> None:
 
 def _flow(
     name: FlowName, tables: list[str] | None, full: bool, layer: Literal["ods", "edw"]
-) -> Callable[[], Awaitable[Any]]:
+) -> Callable[[], Coroutine[Any, Any, Any]]:
     # Prefect takes seconds to import: only when a flow is run.
-    from flows import console
     from flows.daily_refresh import daily_refresh
     from flows.dbt import dbt
     from flows.netsuite import netsuite
@@ -73,7 +75,6 @@ def _flow(
     from flows.tableau import tableau
     from flows.zuora import zuora
 
-    console.install()
     sources: dict[str, Callable[..., Awaitable[list[LoadResult]]]] = {
         "salesforce": salesforce, "netsuite": netsuite, "zuora": zuora, "s3-usage": s3_usage,
     }  # fmt: skip
@@ -96,25 +97,35 @@ def _print_loads(results: list[LoadResult]) -> None:
     if not results:
         _out.print("Nothing new since the last run.")
         return
-    grid = Table("table", "read", "inserted", "updated", "deleted", "unchanged", "quarantined", "window")
+    numbers = ("read", "inserted", "updated", "deleted", "unchanged", "quarantined")
+    grid = Table(box=SIMPLE, pad_edge=False)
+    grid.add_column("table", no_wrap=True)
+    for name in numbers:
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("window (UTC)", no_wrap=True)
     for row in load_rows(results, ()):
-        grid.add_row(
-            *(
-                str(row[name])
-                for name in ("table", "read", "inserted", "updated", "deleted", "unchanged", "quarantined", "window")
-            )
-        )
-    _out.print(grid)
+        grid.add_row(row["table"], *(f"{row[name]:,}" for name in numbers), row["window"])
+    # A pipe has no width: a name must not be cut because of it.
+    _out.print(grid, width=max(_out.width, 140) if not _out.is_terminal else None, crop=False)
 
 
 def main() -> None:
     """Entry point: a known error is told in words and ends with status 1."""
     try:
         app()
-    except MgdwError as error:
-        _err.print(f"[bold red]Failed:[/] {error.cause}", highlight=False)
-        _err.print(f"What to do: {error.remedy}", highlight=False)
+    except StepFailed as error:
+        for one, whats in told_once(error.failures).items():
+            _tell(": ".join([one.step, *([", ".join(whats)] if whats else []), one.cause]), one.remedy)
+        if error.skipped:
+            _err.print(f"Skipped because of it: {', '.join(error.skipped)}", markup=False)
         sys.exit(1)
+    except MgdwError as error:
+        _tell(error.cause, error.remedy)
+        sys.exit(1)
+
+
+def _tell(cause: str, remedy: str) -> None:
+    _err.print(f"[bold red]Failed:[/] {escape(cause)}\n[bold]What to do:[/] {escape(remedy)}")
 
 
 if __name__ == "__main__":

@@ -5,23 +5,31 @@ from __future__ import annotations
 import logging
 
 from connectors.errors import MgdwError
+from flows.failures import flatten
+
+_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine", "prefect.flow_engine", "prefect.task_engine")
+"""Where Prefect logs an exception of a flow or a task."""
 
 
 class KnownErrorsInWords(logging.Filter):
-    """Turns a logged exception of our own tree into its text. Unknown exceptions keep their traceback."""
+    """Turns a logged exception of our own tree into its text, also a group of them. Others keep their traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, MgdwError):
-            record.msg, record.args = str(error), ()
+        leaves = flatten(error) if error else []
+        if leaves and all(isinstance(leaf, MgdwError) for leaf in leaves):
+            record.msg, record.args = "\n".join(dict.fromkeys(str(leaf) for leaf in leaves)), ()
             record.exc_info = None
             record.exc_text = None
         return True
 
 
 def install() -> None:
-    """Put the filter on every handler that Prefect's run loggers reach."""
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine"):
-        for handler in logging.getLogger(name).handlers:
-            if not any(isinstance(f, KnownErrorsInWords) for f in handler.filters):
-                handler.addFilter(KnownErrorsInWords())
+    """Put the filter on Prefect's run loggers, before any handler: console, UI and tests read the same text.
+
+    Prefect may set its logging up earlier or later; it replaces handlers then, and leaves a logger's filters alone.
+    """
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(f, KnownErrorsInWords) for f in logger.filters):
+            logger.addFilter(KnownErrorsInWords())

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
 
+from connectors.contract import Contract
 from connectors.tableau.server import RefreshResult
 from connectors.warehouse import LoadResult
 from flows.alerts import tell_slack
-from flows.dbt import LAYERS, DbtFailed, DbtNode, dbt, status_counts
+from flows.dbt import LAYERS, DbtFailed, DbtNode, Layer, dbt, status_counts
 from flows.failures import Failure, StepFailed
 from flows.lineage import models_above, tableau_exposures
 from flows.load import LoadFailed
@@ -64,10 +65,11 @@ async def daily_refresh(full: bool = False, sources: list[SourceName] | None = N
         sources: only these; empty for all four.
     """
     summary = DailySummary()
-    await _load_sources(summary, tuple(sources or SOURCES), full=full)
-    for layer in LAYERS:
-        await _build(summary, layer)
+    contract = FlowSettings.from_environment().contract()
+    await _load_sources(summary, contract, tuple(sources or SOURCES), full=full)
     try:
+        for layer in LAYERS:
+            await _build(summary, layer)
         summary.refreshes = await tableau(untrusted=list(summary.untrusted))
     except StepFailed as error:
         _note(summary, error)
@@ -78,20 +80,27 @@ async def daily_refresh(full: bool = False, sources: list[SourceName] | None = N
     return summary
 
 
-async def _load_sources(summary: DailySummary, names: tuple[SourceName, ...], *, full: bool) -> None:
+async def _load_sources(
+    summary: DailySummary, contract: Contract, names: tuple[SourceName, ...], *, full: bool
+) -> None:
     outcomes = await asyncio.gather(*(SOURCE_FLOWS[name](full=full) for name in names), return_exceptions=True)
     for name, outcome in zip(names, outcomes, strict=True):
         if isinstance(outcome, LoadFailed):
             _note(summary, outcome)
             summary.loads += outcome.results
             summary.untrusted.update({f"{name}.{f.what}": None for f in outcome.failures if f.what})
+        elif isinstance(outcome, Exception):
+            # Also a bug in one connector stops no other source.
+            summary.failures.append(Failure.of(name, "", outcome))
+            summary.untrusted.update({f"{name}.{table.name}": None for table in contract.of(name)})
         elif isinstance(outcome, BaseException):
             raise outcome
         else:
             summary.loads += outcome
 
 
-async def _build(summary: DailySummary, layer: str) -> None:
+async def _build(summary: DailySummary, layer: Layer) -> None:
+    """Build one layer. Raises StepFailed when dbt could not run at all: then there is nothing to go on with."""
     exclude = [f"source:{name}+" if "." in name else f"{name}+" for name in summary.untrusted]
     try:
         summary.nodes += await dbt(layer=layer, exclude=exclude or None)
@@ -103,7 +112,7 @@ async def _build(summary: DailySummary, layer: str) -> None:
 
 def _name_skipped(summary: DailySummary) -> None:
     """Name every model and data source that keeps yesterday's content because something below it broke."""
-    manifest_path = FlowSettings().dbt_target_path / "manifest.json"
+    manifest_path = FlowSettings.from_environment().dbt_target_path / "manifest.json"
     if not summary.untrusted or not manifest_path.exists():
         return
     manifest = json.loads(manifest_path.read_text())

@@ -20,6 +20,7 @@ from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 from connectors.progress import ProgressEvent, emit
 from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
+from flows.lineage import node_name
 from flows.settings import FlowSettings
 
 Layer = Literal["ods", "edw"]
@@ -74,8 +75,11 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
 
     Raises:
         DbtFailed: when a model or a test failed; what does not depend on it is built.
+        StepFailed: when dbt could not start (a project that does not parse, a warehouse in use); nothing is built.
     """
-    settings = FlowSettings()
+    settings = FlowSettings.from_environment()
+    results = settings.dbt_target_path / "run_results.json"
+    results.unlink(missing_ok=True)  # those of an earlier build would pass for this one's
     # `--selector` would make dbt ignore `--exclude`: this says the same as the selector of the layer's name.
     arguments = ["build", "--select", f"tag:{layer}", "--indirect-selection", "buildable"]
     arguments += ["--target", settings.dbt_target, "--exclude-resource-type", "unit_test", "--no-use-colors"]
@@ -84,8 +88,11 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
     emit(ProgressEvent("dbt", layer, "loading"))
     # A thread without the run's context: prefect-dbt would make each of some 240 nodes and tests a task run of its own,
     # which takes three times as long as dbt itself. The artifact below shows every node.
-    await asyncio.get_running_loop().run_in_executor(None, _invoke, settings, arguments)
-    nodes = read_run_results(settings.dbt_target_path / "run_results.json")
+    try:
+        await asyncio.get_running_loop().run_in_executor(None, _invoke, settings, arguments)
+    except ValueError as error:
+        raise _did_not_run(layer, error) from error
+    nodes = read_run_results(results)
     failed = [n for n in nodes if n.failed]
     note = ", ".join(f"{count} {status}" for status, count in sorted(status_counts(nodes).items()))
     emit(ProgressEvent("dbt", layer, "failed" if failed else "loaded", rows=sum(n.rows or 0 for n in nodes), note=note))
@@ -100,6 +107,15 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
         manifest = json.loads((settings.dbt_target_path / "manifest.json").read_text())
         raise DbtFailed(f"dbt-{layer}", nodes, untrusted_models(nodes, manifest))
     return nodes
+
+
+def _did_not_run(layer: Layer, error: ValueError) -> StepFailed:
+    """What prefect-dbt raises when dbt ended before its first node, in words."""
+    cause = " ".join(str(error.__cause__ or error).split("':", 1)[-1].split())[:300]
+    remedy = "Correct what dbt names, check with `dbt parse --project-dir dbt`, and run the flow again."
+    emit(ProgressEvent("dbt", layer, "failed", note=cause))
+    step = f"dbt-{layer}"
+    return StepFailed(step, [Failure(step, "", f"dbt did not run: {cause}", remedy)], [f"all that {step} builds"])
 
 
 def _invoke(settings: FlowSettings, arguments: list[str]) -> None:
@@ -144,14 +160,16 @@ def status_counts(nodes: Sequence[DbtNode]) -> dict[str, int]:
 
 
 def untrusted_models(nodes: Sequence[DbtNode], manifest: dict[str, Any]) -> list[str]:
-    """Models that failed, and models that a failed test looks at, by name."""
+    """Models that failed, and what a failed test looks at: models by name, source tables as `<source>.<table>`."""
     names: dict[str, None] = {}
     for node in nodes:
         if not node.failed:
             continue
         if node.unique_id.startswith("test."):
             parents = manifest["parent_map"].get(node.unique_id, [])
-            names.update({p.split(".")[2]: None for p in parents if p.startswith("model.")})
+            # A test of a model may look at source tables too, to compare: then it speaks of the model.
+            tested = [p for p in parents if p.startswith("model.")] or [p for p in parents if p.startswith("source.")]
+            names.update({node_name(p): None for p in tested})
         else:
             names[node.name] = None
     return list(names)

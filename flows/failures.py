@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.errors import MgdwError
 
@@ -46,6 +46,16 @@ class StepFailed(MgdwError):
         name = f"{first.what}: " if first.what else ""
         prefix = "" if first.step == step else f"{first.step}: "
         super().__init__(f"{step} failed: {prefix}{name}{first.cause}{more}", remedy=first.remedy)
+
+
+def told_once(failures: Iterable[Failure]) -> dict[Failure, list[str]]:
+    """Failures with the same step, cause and remedy as one (its `what` empty), with all they concern."""
+    told: dict[Failure, list[str]] = {}
+    for failure in failures:
+        whats = told.setdefault(replace(failure, what=""), [])
+        if failure.what and failure.what not in whats:
+            whats.append(failure.what)
+    return told
 
 
 def flatten(error: BaseException) -> list[BaseException]:

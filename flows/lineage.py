@@ -46,14 +46,14 @@ def _ancestors(unique_id: str, parents: dict[str, list[str]]) -> set[str]:
             continue
         seen.add(node)
         waiting += parents.get(node, [])
-        names.add(_name(node))
+        names.add(node_name(node))
     return names
 
 
 def models_above(manifest: dict[str, Any], names: Iterable[str]) -> list[str]:
     """Names of all models built from the given models or `<source>.<table>`, the given models not included."""
     wanted = set(names)
-    waiting = [node for node in manifest["child_map"] if _name(node) in wanted]
+    waiting = [node for node in manifest["child_map"] if node_name(node) in wanted]
     found: dict[str, None] = {}
     seen: set[str] = set(waiting)
     while waiting:
@@ -62,11 +62,11 @@ def models_above(manifest: dict[str, Any], names: Iterable[str]) -> list[str]:
                 seen.add(child)
                 waiting.append(child)
                 if child.startswith("model."):
-                    found[_name(child)] = None
+                    found[node_name(child)] = None
     return sorted(found.keys() - wanted)
 
 
-def _name(unique_id: str) -> str:
+def node_name(unique_id: str) -> str:
     """A model by its name; a source table as `<source>.<table>`."""
     parts = unique_id.split(".")
     return ".".join(parts[2:]) if parts[0] == "source" else parts[2]

@@ -6,12 +6,13 @@ import asyncio
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from connectors.errors import MgdwError
+from connectors.errors import ConfigurationError, MgdwError
 from connectors.progress import ProgressEvent, emit
 from connectors.secrets import resolved
 from connectors.tableau.hyper import write_hyper
@@ -38,9 +39,10 @@ async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | 
 
     Raises:
         StepFailed: when a refresh or a file failed; the others are done.
+        ConfigurationError: dbt has not built anything yet.
     """
-    settings = FlowSettings()
-    manifest = json.loads((settings.dbt_target_path / "manifest.json").read_text())
+    settings = FlowSettings.from_environment()
+    manifest = _manifest(settings.dbt_target_path / "manifest.json")
     exposures = [e for e in tableau_exposures(manifest) if not data_sources or e.data_source in data_sources]
     blocked = {e.data_source: e.blocked_by(untrusted or []) for e in exposures}
     ready = [e for e in exposures if not blocked[e.data_source]]
@@ -49,7 +51,7 @@ async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | 
     if settings.hyper_dir is not None:
         failures += await _write_files(ready, settings.hyper_dir)
     results: list[RefreshResult] = []
-    if TableauSettings().server_url is not None and ready:
+    if TableauSettings.from_environment().server_url is not None and ready:
         try:
             results = await refresh([e.data_source for e in ready])
         except MgdwError as error:
@@ -73,7 +75,7 @@ async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | 
 @task(name="refresh", cache_policy=NO_CACHE)
 async def refresh(names: list[str]) -> list[RefreshResult]:
     """Start the refreshes and wait for them."""
-    settings = resolved(TableauSettings(), resolver(FlowSettings()))
+    settings = resolved(TableauSettings.from_environment(), resolver(FlowSettings.from_environment()))
 
     def work() -> list[RefreshResult]:
         with signed_in(settings) as site:
@@ -87,9 +89,18 @@ async def hyper(mart: str, folder: Path) -> int:
     """One mart as a .hyper file. Returns its rows."""
     with tempfile.TemporaryDirectory(prefix="mgdw-hyper-") as scratch:
         parquet = Path(scratch) / f"{mart}.parquet"
-        async with open_warehouse(WarehouseSettings()) as warehouse:
+        async with open_warehouse(WarehouseSettings.from_environment()) as warehouse:
             await warehouse.export_parquet(f"{MART_SCHEMA}.{mart}", parquet)
         return await asyncio.to_thread(write_hyper, parquet, folder / f"{mart}.hyper")
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigurationError(
+            f"there is no {path}: dbt has built nothing yet",
+            remedy="Run the flow `daily-refresh`, or `dbt` with both layers, before this one.",
+        )
+    return json.loads(path.read_text())
 
 
 async def _write_files(exposures: list[Exposure], folder: Path) -> list[Failure]:
