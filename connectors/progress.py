@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -32,7 +32,7 @@ def emit(event: ProgressEvent) -> None:
 
 
 @contextmanager
-def subscribed(listener: Callable[[ProgressEvent], None]) -> Iterator[None]:
+def subscribed(listener: Callable[[ProgressEvent], None]) -> Generator[None]:
     """Receive every event of this process while the block runs. The listener may be called from any thread."""
     _listeners.append(listener)
     try:

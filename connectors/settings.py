@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ValidationError
@@ -48,6 +48,12 @@ class SystemSettings(BaseSettings):
             super().__init__(**given)
         except ValidationError as error:
             raise self._explained(error) from None
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The settings as the environment has them."""
+        given: dict[str, Any] = {}
+        return cls(**given)
 
     @classmethod
     def variable(cls, name: str) -> str:

@@ -50,7 +50,7 @@ async def tell_slack(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
     """Flow hook for failed and crashed runs. Subflows are silent: their parent tells the whole story once."""
     if flow_run.parent_task_run_id is not None:
         return
-    error = await state.result(raise_on_failure=False)
+    error = await state.aresult(raise_on_failure=False)
     if isinstance(error, StepFailed):
         failures, skipped = error.failures, error.skipped
     elif isinstance(error, BaseException):
@@ -70,7 +70,7 @@ async def post(text: str) -> bool:
     try:
         async with httpx.AsyncClient(timeout=15) as client:
             answer = await client.post(webhook.get_secret_value(), json={"text": text})
-        if answer.status_code == httpx.codes.OK:
+        if answer.is_success:
             return True
         logger.error("Slack refused the message: %s %s", answer.status_code, answer.text[:100])
     except httpx.HTTPError as error:

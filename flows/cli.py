@@ -50,12 +50,10 @@ def check() -> None:
 @contract.command
 def show(table: str) -> None:
     """Print one table's columns."""
-    try:
-        found = FlowSettings.from_environment().contract().table(table)
-    except KeyError:
-        raise SystemExit(
-            f"No table {table!r}. There are: {', '.join(t.name for t in FlowSettings.from_environment().contract().tables)}"
-        ) from None
+    tables = {t.name: t for t in FlowSettings.from_environment().contract().tables}
+    if table not in tables:
+        raise SystemExit(f"No table {table!r}. There are: {', '.join(tables)}")
+    found = tables[table]
     grid = Table("column", "type", "field", "description", title=f"{found.name}: {found.description}")
     for column in found.columns:
         key = " (key)" if column.name in found.primary_key else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 
 from connectors.errors import MgdwError
 from flows.failures import flatten
@@ -33,3 +35,12 @@ def install() -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(f, KnownErrorsInWords) for f in logger.filters):
             logger.addFilter(KnownErrorsInWords())
+    atexit.register(_hush_bindings)
+
+
+def _hush_bindings() -> None:
+    """Silence what is printed after Python's own end.
+
+    Prefect's threads still hold modules then, and DuckDB's binding reports each of its constants as leaked.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

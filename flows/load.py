@@ -59,9 +59,9 @@ async def load_source(name: SourceName, names: Sequence[str] | None, *, full: bo
     Raises:
         LoadFailed: at the end, with the failure of each table that was not loaded.
     """
-    contract = FlowSettings().contract()
+    contract = FlowSettings.from_environment().contract()
     tables = chosen_tables(contract, name, names)
-    settings = WarehouseSettings()
+    settings = WarehouseSettings.from_environment()
     loading = _Loading(name, open_lake(settings))
     async with AsyncExitStack() as stack:
         stack.enter_context(subscribed(_to_run_log(name)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from connectors.zuora.settings import ZuoraSettings
-from connectors.zuora.source import ZuoraSource
+from obstore.auth.boto3 import Boto3CredentialProvider
+from prefect_aws import AwsCredentials
 
+from connectors.errors import SettingMissing
 from connectors.netsuite.settings import NetSuiteSettings
 from connectors.netsuite.source import NetSuiteSource
 from connectors.s3.settings import S3Settings
@@ -15,6 +16,8 @@ from connectors.salesforce.settings import SalesforceSettings
 from connectors.salesforce.source import SalesforceSource
 from connectors.secrets import resolved
 from connectors.source import Source
+from connectors.zuora.settings import ZuoraSettings
+from connectors.zuora.source import ZuoraSource
 from flows.secrets import resolver
 from flows.settings import FlowSettings
 
@@ -28,14 +31,28 @@ def build_source(name: SourceName) -> Source:
     Raises:
         SettingMissing: a secret the settings name is not there.
     """
-    settings = FlowSettings()
+    settings = FlowSettings.from_environment()
     resolve = resolver(settings)
     match name:
         case "salesforce":
-            return SalesforceSource(resolved(SalesforceSettings(), resolve))
+            return SalesforceSource(resolved(SalesforceSettings.from_environment(), resolve))
         case "netsuite":
-            return NetSuiteSource(resolved(NetSuiteSettings(), resolve))
+            return NetSuiteSource(resolved(NetSuiteSettings.from_environment(), resolve))
         case "zuora":
-            return ZuoraSource(resolved(ZuoraSettings(), resolve))
+            return ZuoraSource(resolved(ZuoraSettings.from_environment(), resolve))
         case "s3":
-            return S3Source(resolved(S3Settings(), resolve))
+            return S3Source(resolved(S3Settings.from_environment(), resolve), credentials=_aws(settings))
+
+
+def _aws(settings: FlowSettings) -> Boto3CredentialProvider | None:
+    """Credentials of the Prefect block the settings name, refreshed as boto3 does; None for the keys of MGDW_S3_*."""
+    if settings.aws_credentials_block is None:
+        return None
+    try:
+        block = AwsCredentials.load(settings.aws_credentials_block, _sync=True)  # pyright: ignore[reportCallIssue]
+    except ValueError as error:
+        raise SettingMissing(
+            f"there is no Prefect block aws-credentials/{settings.aws_credentials_block}",
+            remedy="Create it in the UI under Blocks, or unset MGDW_AWS_CREDENTIALS_BLOCK to use MGDW_S3_*.",
+        ) from error
+    return Boto3CredentialProvider(block.get_boto3_session())

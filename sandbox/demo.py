@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flows.daily_refresh import DailySummary
 
 ROOT = Path(__file__).resolve().parent.parent
-_WIDTH = 100
+_WIDTH = 110
 """Columns that the tables need; a narrower terminal wraps them."""
 COMMERCIAL = ("Campaign Monitor", "Emma")
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, PreconditionError
 from obstore.store import S3Store
 
 from connectors.batch import FileRef
-from connectors.errors import ConfigurationError, SettingMissing, TruncatedBody
+from connectors.errors import SettingMissing, TruncatedBody
 from connectors.s3.refusals import explained
 from connectors.s3.settings import S3Settings
 
@@ -35,13 +34,10 @@ class Bucket:
         credentials: an obstore credential provider; None takes the keys of the settings.
 
     Raises:
-        SettingMissing: no bucket name, or no credentials.
-        ConfigurationError: plain http to another machine.
+        SettingMissing: no credentials.
     """
 
     def __init__(self, settings: S3Settings, credentials: S3CredentialProvider | None = None) -> None:
-        if not settings.bucket:
-            raise SettingMissing("the usage bucket has no name", remedy="Set MGDW_S3_BUCKET.")
         self.name = settings.bucket
         config: S3Config = {"region": settings.region}
         options: ClientConfig = {
@@ -51,7 +47,7 @@ class Bucket:
         if settings.endpoint_url:
             # Both names: obstore reads AWS_ENDPOINT_URL_S3 from the environment, and that would win over `endpoint`.
             config["endpoint"] = config["aws_endpoint_url_s3"] = settings.endpoint_url
-            options["allow_http"] = _may_be_plain(settings.endpoint_url)
+            options["allow_http"] = settings.endpoint_url.startswith("http://")
         retry: RetryConfig = {
             "max_retries": settings.retries,
             "retry_timeout": timedelta(seconds=settings.retry_seconds),
@@ -136,12 +132,3 @@ def _static(settings: S3Settings) -> S3CredentialProvider:
         "expires_at": None,
     }
     return lambda: credential
-
-
-def _may_be_plain(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ConfigurationError(
-            f"MGDW_S3_ENDPOINT_URL is plain http to {parts.hostname}", remedy="Use https: keys and data travel over it."
-        )
-    return parts.scheme == "http"

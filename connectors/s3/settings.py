@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from connectors.settings import SafeUrl, SystemSettings
 
 
-class S3Settings(BaseSettings):
+class S3Settings(SystemSettings):
     """One bucket. Every field is an environment variable with the prefix `MGDW_S3_`."""
 
-    model_config = SettingsConfigDict(env_prefix="MGDW_S3_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MGDW_S3_")
 
-    bucket: str = Field(default="", description="Name of the bucket; required.")
+    bucket: str = Field(min_length=3, description="Name of the bucket.")
     region: str = Field(default="us-east-1", description="AWS region of the bucket.")
-    endpoint_url: str | None = Field(
+    endpoint_url: SafeUrl | None = Field(
         default=None, description="Address of an S3 that is not Amazon's; plain http only to this machine."
     )
     access_key_id: str | None = Field(

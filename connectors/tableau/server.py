@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -92,7 +92,8 @@ class TableauSite:
 
     def _queued_job(self, identifier: str) -> str | None:
         """The job that runs for a data source already; the list does not say for which, the job itself does."""
-        for listed in tsc.Pager(self._server.jobs):
+        # Pager's types do not admit the jobs endpoint, which it pages as any other.
+        for listed in tsc.Pager(self._server.jobs):  # pyright: ignore[reportArgumentType]
             if listed.id and listed.ended_at is None:
                 job = self._server.jobs.get_by_id(listed.id)
                 if job.datasource_id == identifier:
@@ -123,7 +124,7 @@ def throttle_pause(detail: str) -> float | None:
 
 
 @contextmanager
-def signed_in(settings: TableauSettings) -> Iterator[TableauSite]:
+def signed_in(settings: TableauSettings) -> Generator[TableauSite]:
     """A session on the site; signed out at the end.
 
     Raises:

@@ -36,12 +36,12 @@ from connectors.warehouse.casting import DUCKDB_TYPES
 from connectors.warehouse.ddl import SCHEMA, WarehouseColumn, WarehouseTable, changes, desired
 from connectors.warehouse.duckdb_errors import busy, explained, is_locked
 from connectors.warehouse.duckdb_load import Load
+from connectors.warehouse.duckdb_session import Session
 from connectors.warehouse.sql import name, text
 from connectors.window import Window
 
 ResultT = TypeVar("ResultT")
 
-_SETTINGS = ("SET TimeZone = 'UTC'", "SET preserve_insertion_order = false")
 _one_at_a_time: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 """Two batches of one table cannot be merged at once, also not by two warehouses of this process."""
 
@@ -98,14 +98,14 @@ class DuckDBWarehouse:
 
     async def ensure(self, contract: Contract) -> list[str]:
         """Create what is missing; see `Warehouse.ensure`. Raises TypeChanged."""
-        return await self._in_thread(lambda cursor: self._ensure(cursor, contract))
+        return await self._in_thread(lambda session: self._ensure(session, contract))
 
     async def state(self, table: Table) -> TableState:
         """What the ledger holds for the table."""
 
-        def read(cursor: duckdb.DuckDBPyConnection) -> TableState:
-            windows = [Window(_utc(lo), _known(_utc(hi))) for lo, hi in _rows(cursor, ledger.select_windows(table))]
-            files = frozenset((b, k, v) for b, k, v in _rows(cursor, ledger.select_files(table)))
+        def read(session: Session) -> TableState:
+            windows = [Window(_utc(lo), _known(_utc(hi))) for lo, hi in session.rows(ledger.select_windows(table))]
+            files = frozenset((b, k, v) for b, k, v in session.rows(ledger.select_files(table)))
             return TableState(tuple(windows), files)
 
         return await self._in_thread(read)
@@ -113,24 +113,19 @@ class DuckDBWarehouse:
     async def load(self, table: Table, manifest: Manifest, lake: Lake, *, run_id: str) -> LoadResult:
         """Load one batch in one transaction; see `Warehouse.load`."""
 
-        def run(cursor: duckdb.DuckDBPyConnection) -> LoadResult:
-            def statement(sql: str) -> list[tuple[Any, ...]]:
-                if self._on_statement:
-                    self._on_statement(sql)
-                return _rows(cursor, sql)
-
+        def run(session: Session) -> LoadResult:
             with _one_at_a_time[str(self.path), table.name]:
-                return Load(table, manifest, lake, run_id, statement).execute()
+                return Load(table, manifest, lake, run_id, session.rows).execute()
 
-        return await self._in_thread(run)
+        return await self._in_thread(run, watch=self._on_statement)
 
     async def rows(self, sql: str) -> list[dict[str, Any]]:
         """The result of a small read-only query."""
 
-        def read(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-            found = cursor.execute(sql)
-            columns = [d[0] for d in found.description or ()]
-            return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+        def read(session: Session) -> list[dict[str, Any]]:
+            found = session.rows(sql)
+            columns = session.columns()
+            return [dict(zip(columns, row, strict=True)) for row in found]
 
         return await self._in_thread(read)
 
@@ -139,12 +134,12 @@ class DuckDBWarehouse:
         source = ".".join(name(part) for part in relation.split("."))
         hidden = path.with_name(f".{path.name}.partial")
 
-        def write(cursor: duckdb.DuckDBPyConnection) -> int:
+        def write(session: Session) -> int:
             with explained(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     copy = f"COPY (SELECT * FROM {source}) TO {text(str(hidden))} (FORMAT parquet, COMPRESSION zstd)"
-                    count = _rows(cursor, copy)[0][0]
+                    count = session.rows(copy)[0][0]
                     hidden.rename(path)
                 finally:
                     hidden.unlink(missing_ok=True)
@@ -169,69 +164,67 @@ class DuckDBWarehouse:
             connection.execute(f"SET threads = {self._threads or len(os.sched_getaffinity(0))}")
         return connection
 
-    async def _in_thread(self, work: Callable[[duckdb.DuckDBPyConnection], ResultT]) -> ResultT:
-        """Run on a cursor of its own. A conflict with another transaction is tried again; a cancelled caller
-        interrupts the engine and waits until the transaction is rolled back, so that the file can be closed."""
+    async def _in_thread(
+        self, work: Callable[[Session], ResultT], *, watch: Callable[[str], None] | None = None
+    ) -> ResultT:
+        """Run on a cursor of its own. A conflict with another transaction is tried again; when the caller is cancelled
+        the work is stopped and its transaction rolled back before this returns, so that the file can be closed."""
         if self._connection is None or self._pool is None:
             raise InternalError("the warehouse is not open: use it as `async with`")
-        cursor = self._connection.cursor()
+        session = Session(self._connection.cursor(), watch)
 
         def run() -> ResultT:
             with explained(self.path):
-                for setting in _SETTINGS:
-                    cursor.execute(setting)
-                return Retrying(
+                session.start()
+                patience = Retrying(
                     stop=stop_after_attempt(8), wait=wait_random_exponential(multiplier=0.02, max=1),
                     retry=retry_if_exception_type(duckdb.TransactionException), reraise=True,
-                )(work, cursor)  # fmt: skip
+                )  # fmt: skip
+                return patience(work, session)
 
         future = asyncio.get_running_loop().run_in_executor(self._pool, run)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             while not future.done():
-                cursor.interrupt()
+                session.stop()
                 await asyncio.wait([future], timeout=0.1)
-            with contextlib.suppress(Exception):  # the caller asked to stop: how the work ended is of no interest
-                future.result()
+            future.exception()  # the caller asked to stop: how the work ended is of no interest
             raise
         finally:
-            cursor.close()
+            session.close()
 
-    def _ensure(self, cursor: duckdb.DuckDBPyConnection, contract: Contract) -> list[str]:
+    def _ensure(self, session: Session, contract: Contract) -> list[str]:
         wanted = [*ledger.ledger_tables(DUCKDB_TYPES), *(desired(t, DUCKDB_TYPES) for t in contract.tables)]
         with _one_at_a_time[str(self.path), ""]:
-            existing = _existing(cursor)
+            existing = _existing(session)
             statements = [] if existing is not None else [f"CREATE SCHEMA {name(SCHEMA)}"]
             for table in wanted:
                 statements += changes(table, (existing or {}).get(table.name))
-            cursor.begin()
+            session.rows("BEGIN")
             try:
                 for statement in statements:
-                    cursor.execute(statement)
-                cursor.commit()
+                    session.rows(statement)
+                session.rows("COMMIT")
             except BaseException:
-                cursor.rollback()
+                with contextlib.suppress(duckdb.Error):
+                    session.rows("ROLLBACK")
                 raise
         return statements
 
 
-def _existing(cursor: duckdb.DuckDBPyConnection) -> dict[str, WarehouseTable] | None:
+def _existing(session: Session) -> dict[str, WarehouseTable] | None:
     """The tables of STG; None when there is no such schema."""
     ours = f"database_name = current_database() AND schema_name = {text(SCHEMA)}"
-    if not _rows(cursor, f"SELECT 1 FROM duckdb_schemas() WHERE {ours}"):
+    if not session.rows(f"SELECT 1 FROM duckdb_schemas() WHERE {ours}"):
         return None
     columns: defaultdict[str, list[WarehouseColumn]] = defaultdict(list)
     for table, column, of, comment in _rows(
         cursor, f"SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE {ours}"
     ):
         columns[table].append(WarehouseColumn(column, of, comment))
-    tables = _rows(cursor, f"SELECT table_name, comment FROM duckdb_tables() WHERE {ours}")
+    tables = session.rows(f"SELECT table_name, comment FROM duckdb_tables() WHERE {ours}")
     return {table: WarehouseTable(table, comment, tuple(columns[table])) for table, comment in tables}
-
-
-def _rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
-    return cursor.execute(sql).fetchall()
 
 
 def _utc(value: datetime | None) -> datetime | None:

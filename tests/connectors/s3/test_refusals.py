@@ -79,15 +79,15 @@ async def test_credentials_may_come_from_a_boto3_session(bucket: S3Server, setti
 
 
 def test_missing_settings_are_named(settings: S3Settings) -> None:
-    with pytest.raises(SettingMissing, match="no name"):
-        S3Source(settings.model_copy(update={"bucket": ""}))
+    with pytest.raises(SettingMissing, match="MGDW_S3_BUCKET: is not set"):
+        S3Settings.from_environment()
     with pytest.raises(SettingMissing, match="no credentials"):
         S3Source(settings.model_copy(update={"access_key_id": None}))
 
 
-def test_keys_do_not_travel_over_plain_http_to_another_machine(settings: S3Settings) -> None:
-    with pytest.raises(ConfigurationError, match=r"plain http to s3\.example\.com"):
-        S3Source(settings.model_copy(update={"endpoint_url": "http://s3.example.com"}))
+def test_keys_do_not_travel_over_plain_http_to_another_machine() -> None:
+    with pytest.raises(ConfigurationError, match="MGDW_S3_ENDPOINT_URL: would send secrets in the clear"):
+        S3Settings(bucket="usage", endpoint_url="http://s3.example.com")
 
 
 async def test_a_foreign_endpoint_in_the_environment_is_not_used(
