@@ -22,9 +22,9 @@ class LoadResult:
 
     Attributes:
         read: rows parsed from the batch.
-        inserted: keys the table did not have.
-        updated: keys whose content changed.
-        deleted: keys that became tombstones.
+        inserted: live keys the table did not have.
+        updated: keys whose content changed, or that are live again after a deletion.
+        deleted: keys that became tombstones, also those that arrive deleted and were never seen alive.
         unchanged: keys whose stored version already equals the batch's.
         stale: rows older than what the table (or the same batch) already has.
         quarantined: rows that did not fit the contract.
@@ -73,7 +73,7 @@ class Warehouse(Protocol):
         """Load one batch: typed rows, tombstones, quarantine and the ledger row in one transaction.
 
         Repeating it changes nothing (`skipped`). Raises CountMismatch when the rows parsed differ from the
-        source's count, UnreadableFile when a part cannot be parsed.
+        source's count, UnreadableFile when a part cannot be parsed, StorageFull, and WarehouseBusy.
         """
         ...
 

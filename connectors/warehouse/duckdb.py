@@ -219,8 +219,8 @@ def _existing(session: Session) -> dict[str, WarehouseTable] | None:
     if not session.rows(f"SELECT 1 FROM duckdb_schemas() WHERE {ours}"):
         return None
     columns: defaultdict[str, list[WarehouseColumn]] = defaultdict(list)
-    for table, column, of, comment in _rows(
-        cursor, f"SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE {ours}"
+    for table, column, of, comment in session.rows(
+        f"SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE {ours}"
     ):
         columns[table].append(WarehouseColumn(column, of, comment))
     tables = session.rows(f"SELECT table_name, comment FROM duckdb_tables() WHERE {ours}")
