@@ -14,9 +14,9 @@ import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
-from tests.dbt.stg_from_world import fill_stg
 
 from sandbox.world import World
+from tests.dbt.stg_from_world import fill_stg
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt"
 PRODUCTION = ["--exclude-resource-type", "unit_test", "exposure"]
@@ -61,6 +61,15 @@ class Dbt:
         """Build one layer as the `dbt` flow does."""
         left_out = ["--exclude", *exclude] if exclude else []
         self("build", "--select", f"tag:{layer}", "--indirect-selection", "buildable", *left_out, *PRODUCTION)
+
+    def columns(self, schema: str, relation: str) -> set[str]:
+        """Names of the columns as built."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            rows = connection.execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ?",
+                [schema, relation],
+            ).fetchall()
+        return {name for (name,) in rows}
 
     def copy(self, folder: Path) -> Dbt:
         """The same project on a copy of the warehouse file."""

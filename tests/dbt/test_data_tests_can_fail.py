@@ -33,7 +33,9 @@ MISTAKES = {
         "arr_of_a_month_opens_with_the_close_before",
     ],
     "UPDATE EDW.fct_subscription SET customer_key = 'nobody' WHERE rowid = 0": ["joins_dimensions fct_subscription"],
-    "INSERT INTO EDW.fct_usage SELECT * FROM EDW.fct_usage LIMIT 1": ["unique_key fct_usage usage_key", "money_ties fct_usage fct_usage_ods"],
+    "INSERT INTO EDW.fct_usage SELECT * FROM EDW.fct_usage LIMIT 1": [
+        "unique_key fct_usage usage_key", "money_ties fct_usage fct_usage_ods",
+    ],
     "UPDATE EDW.mart_finance SET invoiced_difference = 0.01 WHERE rowid = 0": [
         "mart_finance_differs_nowhere_from_netsuite"
     ],
@@ -41,11 +43,15 @@ MISTAKES = {
         "money_ties fct_pipeline fct_opportunity_ods", "money_ties mart_executive fct_pipeline",
         "money_ties mart_sales fct_pipeline",
     ],
-    "UPDATE EDW.fct_sales SET close_date = NULL WHERE rowid = 0": ["not_null_where fct_sales close_date, booking_amount, currency"],
+    "UPDATE EDW.fct_sales SET close_date = NULL WHERE rowid = 0": [
+        "not_null_where fct_sales close_date, booking_amount, currency",
+    ],
     "UPDATE EDW.mart_customer_success SET emails_sent = emails_sent + 1 WHERE rowid = 0": [
         "money_ties mart_customer_success fct_usage",
     ],
-    "UPDATE ODS.dim_user_ods SET user_id = (SELECT max(user_id) FROM ODS.dim_user_ods)": ["unique_key dim_user_ods user_id"],
+    "UPDATE ODS.dim_user_ods SET user_id = (SELECT max(user_id) FROM ODS.dim_user_ods)": [
+        "unique_key dim_user_ods user_id",
+    ],
 }  # fmt: skip
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from tests.dbt.conftest import Dbt
-from tests.dbt.stg_from_world import fill_stg
 
 from sandbox.world import World
+from tests.dbt.conftest import Dbt
+from tests.dbt.stg_from_world import fill_stg
 
 COMMERCIAL = ("Campaign Monitor", "Emma")
 EXECUTIVE = ("arr", "bookings", "invoiced", "invoiced_net", "collected")

@@ -31,7 +31,11 @@ def test_everything_builds_on_a_warehouse_without_a_row(tmp_path: Path, day_one:
 @pytest.mark.parametrize(
     ("source", "still_built", "left_alone"),
     [
-        ("netsuite", {"fct_sales", "fct_subscription", "mart_sales", "mart_customer_success"}, {"mart_finance", "fct_invoice"}),
+        (
+            "netsuite",
+            {"fct_sales", "fct_subscription", "mart_sales", "mart_customer_success"},
+            {"mart_finance", "fct_invoice"},
+        ),
         ("s3", {"mart_executive", "mart_finance", "mart_sales"}, {"fct_usage", "mart_customer_success"}),
         ("zuora", {"fct_pipeline", "mart_marketing"}, {"fct_subscription", "mart_executive"}),
         ("salesforce", {"dim_product", "dim_date"}, {"dim_customer", "mart_executive"}),
@@ -64,7 +68,15 @@ def test_a_deleted_row_leaves_every_layer(tmp_path: Path, day_one: Dbt) -> None:
         f"UPDATE STG.sfdc_account SET _deleted = true WHERE id = '{customer}'",
     )
     assert count(dbt, "EDW.fct_sales", f"opportunity_id = '{won}'") > 0
-    dbt("run", "--select", "fct_opportunity_ods", "fct_opportunity_line_ods", "fct_sales", "dim_customer_ods", "dim_customer")
+    dbt(
+        "run",
+        "--select",
+        "fct_opportunity_ods",
+        "fct_opportunity_line_ods",
+        "fct_sales",
+        "dim_customer_ods",
+        "dim_customer",
+    )
     for relation in ("ODS.fct_opportunity_ods", "ODS.fct_opportunity_line_ods", "EDW.fct_sales"):
         assert count(dbt, relation, f"opportunity_id = '{won}'") == 0
     for relation in ("ODS.dim_customer_ods", "EDW.dim_customer"):

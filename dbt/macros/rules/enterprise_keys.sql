@@ -26,12 +26,13 @@
     } -%}
     {%- set allowed = "('Commercial', 'Shared')" if kind == 'user' else "('Commercial')" -%}
     {%- if kind == 'account' -%}
-    select account.account_id
-    from {{ ref('stg_sfdc_account') }} as account
-    left join {{ ref('brands') }} as brands
-        on brands.segment in {{ allowed }} and {{ list_contains('account.brands', 'brands.brand') }}
-    group by account.account_id
-    having count(brands.brand) = 0
+    select account_id from {{ ref('stg_sfdc_account') }}
+    where account_id not in (
+        select account.account_id
+        from {{ ref('stg_sfdc_account') }} as account
+        inner join {{ ref('brands') }} as brands on {{ list_contains('account.brands', 'brands.brand') }}
+        where brands.segment in {{ allowed }}
+    )
     {%- elif kind == 'line_item' -%}
     select line_item_id from {{ ref('stg_sfdc_opportunity_line_item') }}
     where opportunity_id in ({{ enterprise_keys('opportunity') }})

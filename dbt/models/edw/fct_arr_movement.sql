@@ -6,7 +6,7 @@ with versions as (
 
 as_of as (
 
-    select as_of_date from {{ ref('dim_source_ods') }} where source_name = 'zuora'
+    select as_of_date from {{ ref('dim_source') }} where source_name = 'zuora'
 
 ),
 

@@ -7,7 +7,7 @@ with opportunities as (
 
 as_of as (
 
-    select as_of_date from {{ ref('dim_source_ods') }} where source_name = 'salesforce'
+    select max(as_of_date) as as_of_date from {{ ref('dim_source') }} where source_name = 'salesforce'
 
 ),
 
@@ -50,7 +50,7 @@ final as (
         opportunities.close_date as expected_close_date,
         as_of.as_of_date
     from opportunities
-    left join as_of on true
+    cross join as_of
     left join customers on opportunities.customer_id = customers.customer_id
     left join sales_reps on opportunities.owner_user_id = sales_reps.user_id
 

@@ -20,8 +20,9 @@ windowed as (
     -- a version holds until the next one is booked; of two booked on one day the later holds
     select
         *,
-        lead(last_booking_date) over (partition by subscription_number order by version, subscription_version_id)
-            as next_booking_date
+        lead(last_booking_date) over (
+            partition by subscription_number order by version nulls first, subscription_version_id nulls first
+        ) as next_booking_date
     from subscriptions
 
 ),

@@ -1,7 +1,7 @@
 with as_of as (
 
     -- the mart is as old as the source that reaches least far
-    select min(as_of_date) as as_of_date from {{ ref('dim_source_ods') }}
+    select min(as_of_date) as as_of_date from {{ ref('dim_source') }}
     where source_name in ('salesforce', 'zuora')
 
 ),
@@ -109,7 +109,7 @@ final as (
         coalesce(bookings.won_deals, 0) as won_deals,
         coalesce(arr.active_customers, 0) as active_customers
     from grain
-    left join as_of on true
+    cross join as_of
     {% for source in ['arr', 'bookings', 'invoiced', 'collected', 'pipeline'] -%}
     left join {{ source }}
         on grain.month_start = {{ source }}.month_start
