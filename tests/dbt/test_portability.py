@@ -27,7 +27,8 @@ COMMON = {
 }  # fmt: skip
 """Functions that mean the same in both warehouses (`least` where no argument can be NULL)."""
 NOT_FUNCTIONS = {
-    "as", "and", "or", "in", "on", "over", "by", "when", "then", "select", "where", "not", "is", "from", "join", "exists",
+    "as", "and", "or", "in", "on", "over", "by", "when", "then", "select", "where", "not", "is", "from", "join",
+    "exists",
 }  # fmt: skip
 TYPES = {
     "string": "TEXT",
