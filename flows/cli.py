@@ -113,7 +113,8 @@ def main() -> None:
         app()
     except StepFailed as error:
         for one, whats in told_once(error.failures).items():
-            _tell(": ".join([one.step, *([", ".join(whats)] if whats else []), one.cause]), one.remedy)
+            about = f"{one.step}, {', '.join(whats)}" if whats else one.step
+            _tell(f"{about}: {one.cause}", one.remedy)
         if error.skipped:
             _err.print(f"Skipped because of it: {', '.join(error.skipped)}", markup=False)
         sys.exit(1)

@@ -111,15 +111,19 @@ async def _build(summary: DailySummary, layer: Layer) -> None:
 
 
 def _name_skipped(summary: DailySummary) -> None:
-    """Name every model and data source that keeps yesterday's content because something below it broke."""
+    """Name every model and data source that keeps yesterday's content because something below it broke.
+
+    What people look at comes first: Tableau's data sources, then marts, then the models below them.
+    """
+    names = dict(summary.skipped)
     manifest_path = FlowSettings.from_environment().dbt_target_path / "manifest.json"
-    if not summary.untrusted or not manifest_path.exists():
-        return
-    manifest = json.loads(manifest_path.read_text())
-    skipped = models_above(manifest, summary.untrusted)
-    blocked = [e.data_source for e in tableau_exposures(manifest) if e.blocked_by(summary.untrusted)]
-    models = [name for name in skipped if not name.startswith(("stg_", "int_"))]
-    summary.skipped.update(dict.fromkeys([*models, *(f"Tableau {name}" for name in blocked)]))
+    if summary.untrusted and manifest_path.exists():
+        manifest = json.loads(manifest_path.read_text())
+        names |= dict.fromkeys(models_above(manifest, summary.untrusted))
+        blocked = (e for e in tableau_exposures(manifest) if e.blocked_by(summary.untrusted))
+        names |= {f"Tableau {e.data_source}": None for e in blocked}
+    shown = [name for name in names if not name.startswith(("stg_", "int_"))]
+    summary.skipped = dict.fromkeys(sorted(shown, key=lambda n: (not n.startswith("Tableau "), "mart_" not in n)))
 
 
 def _note(summary: DailySummary, error: StepFailed) -> None:

@@ -57,7 +57,7 @@ class DbtFailed(StepFailed):
         super().__init__(
             step,
             [Failure(step, n.name, " ".join(n.message.split())[:300] or n.status, remedy) for n in failed],
-            [n.name for n in nodes if n.status == "skipped"],
+            [n.name for n in nodes if n.status == "skipped" and n.unique_id.startswith("model.")],
         )
 
 

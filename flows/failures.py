@@ -24,6 +24,11 @@ class Failure:
     cause: str
     remedy: str
 
+    @property
+    def text(self) -> str:
+        """The cause, beginning with what broke."""
+        return self.cause if not self.what or self.cause.startswith(self.what) else f"{self.what}: {self.cause}"
+
     @classmethod
     def of(cls, step: str, what: str, error: BaseException) -> Failure:
         """Describe an exception. Anything but an MgdwError is a bug or an outside library's error: name its type."""
@@ -43,9 +48,8 @@ class StepFailed(MgdwError):
         first = self.failures[0]
         others = len(self.failures) - 1
         more = f" (and {others} more)" if others else ""
-        name = f"{first.what}: " if first.what else ""
         prefix = "" if first.step == step else f"{first.step}: "
-        super().__init__(f"{step} failed: {prefix}{name}{first.cause}{more}", remedy=first.remedy)
+        super().__init__(f"{step} failed: {prefix}{first.text}{more}", remedy=first.remedy)
 
 
 def told_once(failures: Iterable[Failure]) -> dict[Failure, list[str]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from connectors.contract import Contract, load_contract
 from connectors.settings import SystemSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+Folder = Annotated[Path, AfterValidator(Path.absolute)]
+"""Absolute, because dbt takes a relative one from its own project."""
 
 
 class FlowSettings(SystemSettings):
@@ -33,11 +36,11 @@ class FlowSettings(SystemSettings):
         default=None, description="Incoming webhook that hears of failures; nothing is sent without it."
     )
     dbt_target: str = Field(default="local", description="dbt target: local (DuckDB), dev or prod (BigQuery).")
-    dbt_project_dir: Path = Field(default=PROJECT / "dbt", description="Folder of the dbt project.")
-    dbt_target_path: Path = Field(
+    dbt_project_dir: Folder = Field(default=PROJECT / "dbt", description="Folder of the dbt project.")
+    dbt_target_path: Folder = Field(
         default=PROJECT / "dbt" / "target", description="Where dbt writes manifest.json, run_results.json and docs."
     )
-    hyper_dir: Path | None = Field(
+    hyper_dir: Folder | None = Field(
         default=None, description="Folder for .hyper files of the marts, for people without a Tableau server."
     )
 

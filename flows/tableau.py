@@ -68,7 +68,7 @@ async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | 
         description="Extract refreshes",
     )
     if failures:
-        raise StepFailed("tableau", failures, [name for name, why in blocked.items() if why])
+        raise StepFailed("tableau", failures, [f"Tableau {name}" for name, why in blocked.items() if why])
     return results
 
 

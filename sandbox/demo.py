@@ -44,7 +44,7 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True, width=max(console.width, _WIDTH))
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return _demo(options.home, options.scale, options.days, console)
+        return _demo(options.home.resolve(), options.scale, options.days, console)
     except KeyboardInterrupt:
         console.print("\n[yellow]Stopped.[/] Nothing is left running; `make demo` starts over.")
         return 130
