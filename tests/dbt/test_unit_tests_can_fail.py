@@ -13,7 +13,7 @@ MISTAKES = {
     "macros/cross_db/text.sql": ("concat(';', {{ item }}, ';')", "{{ item }}"),
     "models/intermediate/int_commercial_accounts.sql": ("else account_brands.first_brand", "else null"),
     "models/intermediate/int_commercial_users.sql": ("'division', allow_shared=true", "'division'"),
-    "models/intermediate/int_customer_survivors.sql": ("third.merged_into_account_id, ", ""),
+    "models/intermediate/int_customer_survivors.sql": ("third_merge.merged_into_account_id, ", ""),
     "models/intermediate/int_commercial_usage.sql": ("'Emma' as platform", "'Campaign Monitor' as platform"),
     "models/intermediate/int_finance_subscription_versions.sql": (
         "order by version nulls",

@@ -4,7 +4,7 @@ with accounts as (
 
 ),
 
-merges as (
+merged as (
 
     select * from {{ ref('stg_sfdc_account_merge') }}
 
@@ -14,12 +14,13 @@ followed as (
 
     -- an account that took another's place can itself be merged away: follow three merges
     select
-        first.account_id,
-        coalesce(third.merged_into_account_id, second.merged_into_account_id, first.merged_into_account_id)
-            as customer_id
-    from merges as first
-    left join merges as second on first.merged_into_account_id = second.account_id
-    left join merges as third on second.merged_into_account_id = third.account_id
+        first_merge.account_id,
+        coalesce(
+            third_merge.merged_into_account_id, second_merge.merged_into_account_id, first_merge.merged_into_account_id
+        ) as customer_id
+    from merged as first_merge
+    left join merged as second_merge on first_merge.merged_into_account_id = second_merge.account_id
+    left join merged as third_merge on second_merge.merged_into_account_id = third_merge.account_id
 
 ),
 

@@ -9,7 +9,7 @@ ranked as (
     -- a product code that was used for several products means the one that was changed last
     select
         *,
-        row_number() over (partition by product_code order by changed_at desc nulls last, product_id) as recency
+        row_number() over (partition by product_code order by changed_at desc nulls last, product_id asc) as recency
     from products
     where product_code is not null
 
