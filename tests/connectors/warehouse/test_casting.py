@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import DataType
@@ -134,6 +134,7 @@ numbers = st.one_of(
 scribble = st.text(alphabet="0123456789+-.eE _x,", max_size=14)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(numbers, scribble), min_size=1, max_size=40))
 @example(["1.5E-9", "0.1E-9", "1E28", "1E29", "00000000000000000000000000000000000001"])
 def test_numeric_is_the_decimal_that_was_written_or_a_misfit(texts: list[str]) -> None:
@@ -143,12 +144,14 @@ def test_numeric_is_the_decimal_that_was_written_or_a_misfit(texts: list[str]) -
         assert found == Decimal(text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=-(10**28), max_value=10**28)))
 def test_every_number_of_nine_decimals_fits(values: list[Decimal]) -> None:
     if values:
         assert cast([format(v, "f") for v in values], DataType.NUMERIC) == values
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.integers(-(2**65), 2**65).map(str), numbers, scribble), min_size=1, max_size=40))
 def test_int64_is_the_number_that_was_written_or_a_misfit(texts: list[str]) -> None:
     for text, found in zip(texts, cast(texts, DataType.INT64), strict=True):
@@ -162,6 +165,7 @@ zones = st.integers(-15 * 60 + 1, 15 * 60 - 1).map(lambda minutes: timezone(time
 moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.one_of(zones, st.just(UTC)))
 
 
+@settings(deadline=None)
 @given(st.lists(moments, min_size=1, max_size=40), st.booleans(), st.booleans())
 def test_a_timestamp_is_the_instant_that_was_written(values: list[datetime], colon: bool, blank: bool) -> None:
     texts = [v.isoformat(sep=" " if blank else "T") for v in values]
@@ -171,6 +175,7 @@ def test_a_timestamp_is_the_instant_that_was_written(values: list[datetime], col
     assert cast(texts, DataType.TIMESTAMP) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="0123456789-T:.Z +", min_size=8, max_size=28), min_size=1, max_size=40))
 def test_a_timestamp_is_never_read_out_of_scribble(texts: list[str]) -> None:
     for text, found in zip(texts, cast(texts, DataType.TIMESTAMP), strict=True):
@@ -178,6 +183,7 @@ def test_a_timestamp_is_never_read_out_of_scribble(texts: list[str]) -> None:
             assert _python(text) == found
 
 
+@settings(deadline=None)
 @given(st.lists(st.dates(), min_size=1, max_size=40), st.sampled_from(["", "T00:00:00", " 00:00:00.000", "T00:00:00Z"]))
 def test_a_date_is_the_day_that_was_written(days: list[date], midnight: str) -> None:
     assert cast([d.isoformat() + midnight for d in days], DataType.DATE) == days
