@@ -24,7 +24,8 @@ FlowName = Literal["daily-refresh", "salesforce", "netsuite", "zuora", "s3-usage
 app = App(name="mgdw", help="Run mg-dw's flows and look at its contract.")
 contract = App(name="contract", help="The contract: what every STG table looks like.")
 app.command(contract)
-_out = Console(highlight=False)
+# Never narrower than the table of loads: a terminal wraps a long line, where rich would cut names short.
+_out = Console(highlight=False, width=max(Console().width, 132))
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
@@ -103,8 +104,7 @@ def _print_loads(results: list[LoadResult]) -> None:
     grid.add_column("window (UTC)", no_wrap=True)
     for row in load_rows(results, ()):
         grid.add_row(row["table"], *(f"{row[name]:,}" for name in numbers), row["window"])
-    # A pipe has no width: a name must not be cut because of it.
-    _out.print(grid, width=max(_out.width, 140) if not _out.is_terminal else None, crop=False)
+    _out.print(grid)
 
 
 def main() -> None:

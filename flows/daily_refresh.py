@@ -36,6 +36,11 @@ SOURCE_FLOWS: dict[SourceName, Callable[..., Awaitable[list[LoadResult]]]] = {
 }
 
 
+_START_GAP = 0.3
+"""Seconds between two sources' starts. A Prefect server on SQLite refuses writes that come at the very same time, and its
+client waits 2 s and more before it asks again: started at once, the sources would run one after the other."""
+
+
 @dataclass
 class DailySummary:
     """What one daily refresh did."""
@@ -83,7 +88,11 @@ async def daily_refresh(full: bool = False, sources: list[SourceName] | None = N
 async def _load_sources(
     summary: DailySummary, contract: Contract, names: tuple[SourceName, ...], *, full: bool
 ) -> None:
-    outcomes = await asyncio.gather(*(SOURCE_FLOWS[name](full=full) for name in names), return_exceptions=True)
+    async def one(number: int, name: SourceName) -> list[LoadResult]:
+        await asyncio.sleep(number * _START_GAP)
+        return await SOURCE_FLOWS[name](full=full)
+
+    outcomes = await asyncio.gather(*(one(n, name) for n, name in enumerate(names)), return_exceptions=True)
     for name, outcome in zip(names, outcomes, strict=True):
         if isinstance(outcome, LoadFailed):
             _note(summary, outcome)

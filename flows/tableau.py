@@ -28,7 +28,7 @@ from flows.settings import FlowSettings
 MART_SCHEMA = "EDW"
 
 
-@flow(name="tableau", on_failure=[tell_slack], on_crashed=[tell_slack])
+@flow(name="tableau", flow_run_name="tableau", on_failure=[tell_slack], on_crashed=[tell_slack])
 async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | None = None) -> list[RefreshResult]:
     """Refresh the Tableau data sources of the marts, and write their .hyper files where a folder is set.
 

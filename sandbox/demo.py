@@ -78,7 +78,7 @@ def _environment(home: Path, sandbox: Sandbox, prefect: PrefectServer) -> dict[s
     return {
         **sandbox.environment(),
         **prefect.environment(),
-        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "1",
         "MGDW_WAREHOUSE": "duckdb",
         "MGDW_DUCKDB_PATH": str(home / "mgdw.duckdb"),
