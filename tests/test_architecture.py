@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -91,14 +93,24 @@ def test_every_deployment_points_at_a_flow_that_accepts_its_parameters() -> None
     content = yaml.safe_load((ROOT / "prefect.yaml").read_text())
     entrypoints: set[str] = set()
     for deployment in content["deployments"]:
-        path, name = deployment["entrypoint"].split(":")
-        flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+        module, name = deployment["entrypoint"].rsplit(".", 1)
+        flow = getattr(importlib.import_module(module), name)
         schedules = deployment.get("schedules", [])
         for parameters in [deployment.get("parameters", {}), *(s.get("parameters", {}) for s in schedules)]:
             flow.validate_parameters(parameters)
         assert flow.description, f"{name} has no description for the UI"
         entrypoints.add(name)
     assert entrypoints == {"daily_refresh", "salesforce", "netsuite", "zuora", "s3_usage", "dbt", "tableau"}
+
+
+def test_a_worker_can_load_every_deployed_flow() -> None:
+    content = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    load = (
+        "import sys; from prefect.flows import load_flow_from_entrypoint as load; "
+        "[load(entrypoint, use_placeholder_flow=False) for entrypoint in sys.argv[1:]]"
+    )
+    entrypoints = [deployment["entrypoint"] for deployment in content["deployments"]]
+    subprocess.run([sys.executable, "-c", load, *entrypoints], cwd=ROOT, check=True, timeout=120)
 
 
 def test_the_daily_schedules_never_run_on_the_same_day() -> None:
