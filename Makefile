@@ -38,10 +38,10 @@ sandbox: $(STAMP) ## The outside world on loopback: Salesforce, NetSuite, Zuora,
 	@$(BIN)/python -m sandbox
 
 test: $(STAMP) ## The fast ring of tests
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: $(STAMP) ## All tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP) ## Style, types and SQL
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
