@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, Literal
@@ -65,6 +66,8 @@ def show(table: str) -> None:
 def _flow(
     name: FlowName, tables: list[str] | None, full: bool, layer: Literal["ods", "edw"]
 ) -> Callable[[], Coroutine[Any, Any, Any]]:
+    # Without PREFECT_API_URL a server starts for this run alone: its 20 s are too few on a machine at work.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     # Prefect takes seconds to import: only when a flow is run.
     from flows.daily_refresh import daily_refresh
     from flows.dbt import dbt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from prefect.runtime import flow_run
 from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 
 from connectors.progress import ProgressEvent, emit
+from connectors.warehouse.settings import WarehouseSettings
 from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
 from flows.lineage import node_name
@@ -119,6 +121,8 @@ def _did_not_run(layer: Layer, error: ValueError) -> StepFailed:
 
 
 def _invoke(settings: FlowSettings, arguments: list[str]) -> None:
+    # The profile reads this variable, and knows neither our default nor the folder a relative path starts from.
+    os.environ["MGDW_DUCKDB_PATH"] = str(WarehouseSettings.from_environment().duckdb_path.absolute())
     try:
         runner(settings).invoke(arguments)
     finally:
