@@ -15,15 +15,15 @@ from connectors.salesforce.source import SalesforceSource
 from connectors.warehouse.duckdb import DuckDBWarehouse
 
 
-async def load(folder: Path, *, again: bool) -> None:
-    """Load all accounts into `folder`; with `again` read the whole object anew over a loaded table."""
+async def load(folder: Path) -> None:
+    """Load all accounts into `folder`, which must be empty."""
     contract = load_contract()
     table, lake = contract.table("sfdc_account"), LocalLake(folder / "lake")
     started = time.monotonic()
     async with SalesforceSource(SalesforceSettings()) as source:
         async with DuckDBWarehouse(folder / "warehouse.duckdb") as warehouse:
             await warehouse.ensure(contract)
-            requests = await source.plan(table, await warehouse.state(table), full=again)
+            requests = await source.plan(table, await warehouse.state(table))
             async for manifest in source.extract(requests, lake):
                 extracted = time.monotonic()
                 result = await warehouse.load(table, manifest, lake, run_id="benchmark")
@@ -42,6 +42,4 @@ async def load(folder: Path, *, again: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--again", action="store_true")
-    options = parser.parse_args()
-    asyncio.run(load(options.folder, again=options.again))
+    asyncio.run(load(parser.parse_args().folder))
