@@ -92,6 +92,7 @@ class Manifest:
     Attributes:
         source_rows: the source's own count of the rows in the batch (rows parts only); None if it gives none.
         null_text: the text that stands for NULL in CSV parts, besides the empty field.
+        midnight_zone: the zone whose midnight a bare date stands for where a time is due; None for UTC.
         details: request ids, job ids, clock readings: what an engineer wants when something is wrong.
     """
 
@@ -105,6 +106,7 @@ class Manifest:
     extracted_at: datetime
     files: tuple[FileRef, ...] = ()
     null_text: str | None = None
+    midnight_zone: str | None = None
     details: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property

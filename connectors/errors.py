@@ -129,7 +129,9 @@ class SettingMissing(ConfigurationError):
 class StorageFull(ConfigurationError):
     """No room, or no permission to write, where the lake or the warehouse lives."""
 
-    default_remedy = "Free space (or grant write access) at the path named above and run again; nothing half-written counts."
+    default_remedy = (
+        "Free space (or grant write access) at the path named above and run again; nothing half-written counts."
+    )
 
 
 class DataError(MgdwError):

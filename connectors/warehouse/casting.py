@@ -40,11 +40,11 @@ _NAIVE_OR_UTC = _DAY + _CLOCK + r"Z?)?"
 _WITH_OFFSET = _DAY + _CLOCK + r"[+-](0[0-9]|1[0-5]):?[0-5][0-9])"
 
 
-def exact(text: str, to: DataType) -> str:
+def exact(text: str, to: DataType, midnight_zone: str | None = None) -> str:
     """A DuckDB expression that is the value of the VARCHAR expression `text` as type `to`.
 
     NULL when `text` is NULL and when the value does not fit exactly. TIMESTAMP is the UTC instant, whatever the
-    session's time zone; a value without offset is UTC already.
+    session's time zone; a value without offset is UTC already, but a bare date is midnight in `midnight_zone`.
     """
     match to:
         case DataType.STRING:
@@ -66,8 +66,10 @@ def exact(text: str, to: DataType) -> str:
             return f"CASE WHEN {_full(text, f'{_DAY}|{_MIDNIGHT}')} THEN TRY_CAST({text} AS DATE) END"
         case DataType.TIMESTAMP:
             instant = f"timezone('UTC', TRY_CAST({text} AS TIMESTAMPTZ))"
+            midnight = f"timezone('UTC', timezone({literal(midnight_zone or 'UTC')}, TRY_CAST({text} AS TIMESTAMP)))"
+            bare = f"WHEN {_full(text, _DAY)} THEN {midnight} " if midnight_zone else ""
             return (
-                f"CASE WHEN {_full(text, _NAIVE_OR_UTC)} THEN TRY_CAST({text} AS TIMESTAMP) "
+                f"CASE {bare}WHEN {_full(text, _NAIVE_OR_UTC)} THEN TRY_CAST({text} AS TIMESTAMP) "
                 f"WHEN {_full(text, _WITH_OFFSET)} AND year({instant}) BETWEEN 1 AND 9999 THEN {instant} END"
             )
 

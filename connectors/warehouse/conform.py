@@ -109,7 +109,8 @@ def conform(table: Table, manifest: Manifest, lake: Lake) -> Conform:
     parts = [StoredPart(p, lake.uri(manifest, p)) for p in manifest.parts if p.kind == "rows"]
     tombstones = has_tombstone_field(parts)
     raw = raw_relation(table, parts, manifest.null_text)
-    casts = [f"{exact(f'raw_{i}', c.type)} AS {name(c.name)}" for i, c in enumerate(table.columns)]
+    zone = manifest.midnight_zone
+    casts = [f"{exact(f'raw_{i}', c.type, zone)} AS {name(c.name)}" for i, c in enumerate(table.columns)]
     if tombstones:
         casts.append(f"{exact('raw_deleted', DataType.BOOL)} AS _tombstone")
     if has_files(table):

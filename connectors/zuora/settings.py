@@ -23,6 +23,10 @@ class ZuoraSettings(SystemSettings):
     entity_id: str | None = Field(
         default=None, description="Entity to read in a multi-entity tenant (header Zuora-Entity-Ids)."
     )
+    system_time_zone: str = Field(
+        default="America/Los_Angeles",
+        description="Zone whose midnight Zuora prints as a bare date; Zuora's own system time is Pacific.",
+    )
     lag_seconds: float = Field(
         default=300, ge=0, le=86_400, description="How far windows stay behind Zuora's clock, for late commits."
     )

@@ -57,6 +57,7 @@ class ZuoraSource(Source):
     ) -> None:
         self._overlap = timedelta(seconds=settings.overlap_seconds)
         self._lag = timedelta(seconds=settings.lag_seconds)
+        self._midnight_zone = settings.system_time_zone
         self._turns = asyncio.Semaphore(settings.downloads_at_once)
         self._session = HttpSession(
             settings.base_url,
@@ -198,6 +199,7 @@ class ZuoraSource(Source):
                     source_rows=result.rows,
                     extracted_at=datetime.now(UTC),
                     null_text=NULL_TEXT,
+                    midnight_zone=self._midnight_zone,
                     details=details,
                 )
             )
