@@ -18,10 +18,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from connectors.errors import ConfigurationError, ContractError
+from flows.dbt import dbt
+from flows.failures import StepFailed
 from flows.load import LoadFailed
 from flows.netsuite import netsuite
 from flows.s3_usage import s3_usage
 from flows.salesforce import salesforce
+from flows.tableau import tableau
 from flows.zuora import zuora
 from tests.flows.conftest import ROOT, Stage
 from tests.flows.oracle import Oracle
@@ -259,6 +262,27 @@ def test_a_table_that_does_not_exist_is_answered_with_the_likely_one(fresh: Stag
     with pytest.raises(ConfigurationError, match="sfdc_acount") as caught:
         fresh.run(salesforce, tables=["sfdc_acount"])
     assert "Did you mean 'sfdc_account'?" in caught.value.remedy
+    assert len(fresh.sandbox.slack.messages) == 1
+
+
+def test_tableau_before_anything_is_built_is_sent_to_the_flow_that_builds(fresh: Stage) -> None:
+    with pytest.raises(ConfigurationError, match="dbt has built nothing yet") as caught:
+        fresh.run(tableau)
+    assert "daily-refresh" in caught.value.remedy
+
+
+def test_a_dbt_project_that_does_not_parse_ends_in_dbts_own_words(fresh: Stage) -> None:
+    project = fresh.home / "dbt-project"
+    shutil.copytree(ROOT / "dbt", project, ignore=shutil.ignore_patterns("target", "logs"))
+    (project / "models" / "marts" / "mart_broken.sql").write_text("select * from {{ ref('no_such_model') }}")
+    (fresh.home / "dbt").mkdir()
+    (fresh.home / "dbt" / "run_results.json").write_text('{"results": []}')
+    with pytest.raises(StepFailed) as caught:
+        fresh.run(dbt, {"MGDW_DBT_PROJECT_DIR": str(project)}, layer="edw")
+    (failure,) = caught.value.failures
+    assert failure.step == "dbt-edw"
+    assert "no_such_model" in failure.cause
+    assert "dbt parse" in failure.remedy
     assert len(fresh.sandbox.slack.messages) == 1
 
 
