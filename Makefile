@@ -12,7 +12,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export UV_LINK_MODE := copy
 
-.PHONY: help install demo ui sandbox test test-all lint format types bench lock clean
+.PHONY: help install demo ui sandbox test test-all lint format types bench docs lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ format: $(STAMP) ## Let ruff format the code
 
 bench: $(STAMP) ## Speed and memory of the load path against plain download plus typed read
 	@$(BIN)/python -m benchmarks.salesforce_bulk
+
+docs: $(STAMP) ## Write the generated pages anew: settings, list of tables
+	@$(BIN)/python -m docs.generate
 
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml
 
