@@ -37,8 +37,8 @@ SOURCE_FLOWS: dict[SourceName, Callable[..., Awaitable[list[LoadResult]]]] = {
 
 
 _START_GAP = 0.3
-"""Seconds between two sources' starts. A Prefect server on SQLite refuses writes that come at the very same time, and its
-client waits 2 s and more before it asks again: started at once, the sources would run one after the other."""
+"""Seconds between two sources' starts. A Prefect server on SQLite refuses writes that come at the very same time, and
+its client waits 2 s and more before it asks again: started at once, the sources would run one after the other."""
 
 
 @dataclass

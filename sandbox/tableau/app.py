@@ -177,7 +177,8 @@ class _Api:
         return (
             f'<datasource id="{source.id}" name={name} contentUrl={url} type="hyper" createdAt="{stamp}"'
             f' updatedAt="{stamp}" hasExtracts="true" isCertified="false">'
-            f'<project id="{self.site.project_id}" name="Executive"/><owner id="{self.site.user_id}"/><tags/></datasource>'
+            f'<project id="{self.site.project_id}" name="Executive"/><owner id="{self.site.user_id}"/><tags/>'
+            "</datasource>"
         )
 
 

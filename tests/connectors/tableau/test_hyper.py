@@ -21,7 +21,8 @@ def _parquet(path: Path, select: str) -> Path:
 def test_rows_and_cents_survive_the_way_into_a_hyper_file(tmp_path: Path) -> None:
     source = _parquet(
         tmp_path / "mart.parquet",
-        "SELECT i AS n, CAST(i AS DECIMAL(38,9)) / 100 * 1.000000000 AS money, DATE '2026-06-01' + CAST(i AS INTEGER) AS day "
+        "SELECT i AS n, CAST(i AS DECIMAL(38,9)) / 100 * 1.000000000 AS money, "
+        "DATE '2026-06-01' + CAST(i AS INTEGER) AS day "
         "FROM range(1000) t(i)",
     )
     target = tmp_path / "out" / "mart.hyper"
