@@ -22,8 +22,8 @@ class WarehouseSettings(SystemSettings):
     model_config = SettingsConfigDict(env_prefix="MGDW_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     warehouse: Literal["duckdb"] = Field("duckdb", description="Engine of the warehouse.")
-    duckdb_path: Path = Field(Path(".demo/warehouse.duckdb"), description="Database file of the DuckDB warehouse.")
-    lake: str = Field(".demo/lake", min_length=1, description="Folder in which raw data is kept.")
+    duckdb_path: Path = Field(Path("data/mgdw.duckdb"), description="Database file of the DuckDB warehouse.")
+    lake: str = Field("data/lake", min_length=1, description="Folder in which raw data is kept.")
     duckdb_memory_limit: str = Field(
         "400MB", pattern=r"^\d+(\.\d+)?\s?[KMG]i?B$", description="What DuckDB keeps in memory; the rest goes to disk."
     )

@@ -126,7 +126,12 @@ def test_a_bare_date_is_midnight_in_the_zone_that_is_named() -> None:
     values = ", ".join(f"({i}, ?)" for i in range(len(texts)))
     cast_there = exact("raw", DataType.TIMESTAMP, "America/Los_Angeles")
     found = CONNECTION.execute(f"SELECT {cast_there} FROM (VALUES {values}) t(i, raw) ORDER BY i", texts).fetchall()
-    assert [row[0] for row in found] == [datetime(2026, 6, 14, 7), datetime(2026, 1, 14, 8), datetime(2026, 6, 14), None]
+    assert [row[0] for row in found] == [
+        datetime(2026, 6, 14, 7),
+        datetime(2026, 1, 14, 8),
+        datetime(2026, 6, 14),
+        None,
+    ]
 
 
 def test_a_session_in_another_zone_does_not_shift_naive_times() -> None:
