@@ -26,10 +26,12 @@ from sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from flows.daily_refresh import DailySummary
+    from sandbox.model.journal import Books
 
 ROOT = Path(__file__).resolve().parent.parent
 _WIDTH = 110
 """Columns that the tables need; a narrower terminal wraps them."""
+MEASURES = ("arr", "bookings", "invoiced", "collected")
 COMMERCIAL = ("Campaign Monitor", "Emma")
 
 
@@ -64,10 +66,12 @@ def _demo(home: Path, scale: float, days: int, console: Console) -> int:
         os.environ.update(_environment(home, sandbox, prefect))
         prefect.wait()
         console.print(f"Ready after {time.monotonic() - started:.0f} s. Everything listens on 127.0.0.1 only.\n")
-        summaries = [_day(number, sandbox, console) for number in range(1, days + 1)]
-        for number, summary in enumerate(summaries, 1):
+        equal = True
+        for number in range(1, days + 1):
+            summary = _day(number, sandbox, console)
             console.print(_loads(number, summary))
-        equal = _headline(sandbox, home, console)
+            equal &= _headline(sandbox, home, console)
+            console.print()
         _docs(home)
         _where(home, prefect, console)
     console.print(f"\nDone in {time.monotonic() - started:.0f} s.")
@@ -93,10 +97,8 @@ def _environment(home: Path, sandbox: Sandbox, prefect: PrefectServer) -> dict[s
 
 def _day(number: int, sandbox: Sandbox, console: Console) -> DailySummary:
     """One business day. Prefect reads its settings when it is imported, hence the late import."""
-    from flows import console as flow_console
     from flows.daily_refresh import daily_refresh
 
-    flow_console.install()
     if number > 1:
         sandbox.advance(1)
     mode = "full" if number == 1 else "incremental"
@@ -127,38 +129,42 @@ def _grid(title: str, *columns: str) -> Table:
 
 
 def _headline(sandbox: Sandbox, home: Path, console: Console) -> bool:
-    """Print the executive mart's newest month beside the business's own books. True when they are equal."""
+    """Compare every month of the executive mart with the business's own books, and print the newest one."""
     books = sandbox.world.books()
     month = books.as_of.replace(day=1)
-    shown = {(r["brand"], r["currency"]): r for r in _executive(home / "mgdw.duckdb", month)}
-    measures = ("arr", "bookings", "invoiced", "collected")
+    mart = _executive(home / "mgdw.duckdb")
+    own = {key: value for key, value in _in_rows(books).items() if any(value)}
     grid = _grid(f"The executive mart's headline, {month:%B %Y}", "brand", "")
-    for measure in measures:
+    for measure in MEASURES:
         grid.add_column(measure, justify="right")
-    grid.add_column("equals the books")
-    all_equal = True
-    currencies = sorted({currency for brand, _, currency in books.arr if brand in COMMERCIAL})
-    for brand in COMMERCIAL:
-        for currency in currencies:
-            row = shown.get((brand, currency), {})
-            mart = [Decimal(row.get(m) or 0) for m in measures]
-            own = [Decimal(getattr(books, m).get((brand, month, currency), 0)) for m in measures]
-            if not any(mart) and not any(own):
-                continue
-            all_equal &= mart == own
-            verdict = "[green]to the cent[/]" if mart == own else f"[red]no: the books say {own}[/]"
-            grid.add_row(brand, currency, *(f"{value:,.2f}" for value in mart), verdict)
+    for (brand, of, currency), values in sorted(mart.items()):
+        if of == month:
+            grid.add_row(brand, currency, *(f"{value:,.2f}" for value in values))
     console.print(grid)
-    return all_equal
+    wrong = sorted(key for key in mart.keys() | own.keys() if mart.get(key) != own.get(key))
+    months = len({of for _, of, _ in mart})
+    if wrong:
+        console.print(f" [red]{len(wrong)} lines differ from the business's own books[/], the first: {wrong[0]}")
+    else:
+        console.print(
+            f" [green]All {len(mart):,} lines of {months} months equal the business's own books to the cent.[/]"
+        )
+    return not wrong
 
 
-def _executive(path: Path, month: date) -> list[dict[str, Decimal]]:
+def _in_rows(books: Books) -> dict[tuple[str, date, str], tuple[Decimal, ...]]:
+    keys = {key for measure in MEASURES for key in getattr(books, measure) if key[0] in COMMERCIAL}
+    return {key: tuple(Decimal(getattr(books, m).get(key, 0)) for m in MEASURES) for key in keys}
+
+
+def _executive(path: Path) -> dict[tuple[str, date, str], tuple[Decimal, ...]]:
     import duckdb
 
+    query = f"SELECT brand, month_start, currency, {', '.join(MEASURES)} FROM EDW.mart_executive"
     with duckdb.connect(str(path), read_only=True) as connection:
-        result = connection.execute("SELECT * FROM EDW.mart_executive WHERE month_start = ?", [month])
-        names = [column[0] for column in result.description or []]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        rows = connection.execute(query).fetchall()
+    found = {(brand, of, currency): tuple(Decimal(v or 0) for v in values) for brand, of, currency, *values in rows}
+    return {key: values for key, values in found.items() if any(values)}
 
 
 def _docs(home: Path) -> None:
