@@ -37,7 +37,6 @@ class DbtNode:
     status: str
     message: str
     seconds: float
-    rows: int | None
 
     @property
     def name(self) -> str:
@@ -97,7 +96,7 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
     nodes = read_run_results(results)
     failed = [n for n in nodes if n.failed]
     note = ", ".join(f"{count} {status}" for status, count in sorted(status_counts(nodes).items()))
-    emit(ProgressEvent("dbt", layer, "failed" if failed else "loaded", rows=sum(n.rows or 0 for n in nodes), note=note))
+    emit(ProgressEvent("dbt", layer, "failed" if failed else "loaded", note=note))
     await acreate_table_artifact(
         key=f"dbt-{layer}",
         table=[
@@ -152,7 +151,6 @@ def read_run_results(path: Path) -> list[DbtNode]:
             status=node["status"],
             message=node.get("message") or "",
             seconds=node["execution_time"],
-            rows=node.get("adapter_response", {}).get("rows_affected"),
         )
         for node in json.loads(path.read_text())["results"]
     ]

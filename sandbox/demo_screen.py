@@ -66,9 +66,9 @@ class DemoScreen:
             if event.stage in _DONE:
                 line.ended = time.monotonic()
         if self._live is None and event.stage in _DONE:
-            self._console.print(
-                f"  {event.table:<28} {line.rows:>8,} rows  {line.seconds:5.1f} s  {event.stage} {event.note}"
-            )
+            rows = f"{line.rows:>8,} rows" if line.rows or line.source not in ("dbt", "tableau") else " " * 13
+            told = f"{line.seconds:5.1f} s  {event.stage} {event.note}".rstrip()
+            self._console.print(f"  {event.source:<11}{event.table:<27}{rows}  {told}")
 
     def _render(self) -> Table:
         grid = Table(box=None, padding=(0, 1))

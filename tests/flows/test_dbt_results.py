@@ -14,7 +14,7 @@ PARENTS = {
 
 
 def _node(unique_id: str, status: str) -> DbtNode:
-    return DbtNode(unique_id, status, "Got 1 result,\n  configured to fail if != 0", 0.1, None)
+    return DbtNode(unique_id, status, "Got 1 result,\n  configured to fail if != 0", 0.1)
 
 
 @pytest.mark.parametrize(
