@@ -11,7 +11,8 @@ from typing import Any, Literal
 from connectors.contract import Table
 from connectors.window import Window
 
-PartKind = Literal["rows", "deletes"]
+PartKind = Literal["rows", "deletes", "keys"]
+Scope = Literal["rows", "keys"]
 PartFormat = Literal["csv", "jsonl", "parquet"]
 
 
@@ -39,11 +40,28 @@ class FileRef:
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """One piece of work for one table: a window, or a set of files. Asking twice gives the same batch id."""
+    """One piece of work for one table: a window, or a set of files. Asking twice gives the same batch id.
+
+    Attributes:
+        label: names a deliberate second reading of what is loaded already (a backfill, all files again); with the
+            same label it is the same batch.
+        scope: `keys` asks for the living keys alone (with the cursor), to find what was deleted or lost unnoticed.
+        absent: fields of the contract that the source no longer has.
+        extra: fields to fetch for the lake alone, which the contract does not name.
+    """
 
     table: Table
     window: Window
     files: tuple[FileRef, ...] = ()
+    label: str = ""
+    scope: Scope = "rows"
+    absent: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Source fields to ask for: the contract's, as far as the source has them, then the extra ones."""
+        return (*(field for field in self.table.fields if field not in self.absent), *self.extra)
 
     @property
     def batch_id(self) -> str:
@@ -53,6 +71,8 @@ class BatchRequest:
             identity += [[f.bucket, f.key, f.token] for f in sorted(self.files, key=lambda f: f.key)]
         else:
             identity += [self.window.lo.isoformat() if self.window.lo else None, self.window.hi.isoformat()]
+        if self.label or self.scope != "rows":
+            identity += [self.label, self.scope]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
 
     @property
@@ -67,7 +87,8 @@ class Part:
 
     Attributes:
         name: object name below the batch's prefix.
-        kind: `rows` holds records; `deletes` holds keys (and their deletion time) that vanished at the source.
+        kind: `rows` holds records; `deletes` holds keys (and their deletion time) that vanished at the source;
+            `keys` parts together hold the key and cursor of every row alive, so that other keys are deleted.
         format: how to read it; a name ending in `.gz` is gzip.
         header: source field names in column order (CSV; the file's own first line is skipped) or the fields
             that may occur (JSON lines, Parquet).

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
 from connectors.batch import BatchRequest, FileRef, Manifest
-from connectors.contract import Table
+from connectors.contract import Column, DataType, Table
+from connectors.drift import KnownField, SchemaDrift
 from connectors.errors import MgdwError
 from connectors.lake import Lake
 from connectors.window import Window, next_window
@@ -27,17 +28,8 @@ class TableState:
     windows: tuple[Window, ...] = ()
     files: frozenset[tuple[str, str, str]] = frozenset()
     """(bucket, key, `FileRef.token`) of every file loaded."""
-
-
-@dataclass(frozen=True)
-class SchemaDrift:
-    """How the source's schema differs from the contract for one table."""
-
-    table: str
-    missing: tuple[str, ...] = ()
-    """Fields the contract asks for and the source lacks."""
-    added: tuple[str, ...] = ()
-    """Fields the source has and the contract does not name."""
+    fields: Mapping[str, KnownField] = field(default_factory=dict[str, KnownField])
+    """Source fields seen so far; empty before the first run."""
 
 
 class Source(ABC):
@@ -64,7 +56,11 @@ class Source(ABC):
 
     @abstractmethod
     async def drift(self, table: Table) -> SchemaDrift:
-        """Compare the source's schema with the contract. Raises UnknownObject."""
+        """Compare the source's schema with the contract, at the start of each run. Raises UnknownObject."""
+
+    def fits(self, source_type: str, column: Column) -> bool:
+        """Whether every value of the source's type fits the column: the rule by which a changed type is accepted."""
+        return column.type is DataType.STRING
 
     @abstractmethod
     def extract(self, requests: Sequence[BatchRequest], lake: Lake) -> AsyncIterator[Manifest]:

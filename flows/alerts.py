@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +35,11 @@ def failure_text(run: str, failures: tuple[Failure, ...], skipped: tuple[str, ..
     if link:
         lines.append(f"<{link}|Open the run>")
     return "\n".join(lines)
+
+
+def drift_text(source: str, sentences: Sequence[str]) -> str:
+    """The Slack message for a change in a source's schema; nothing failed."""
+    return "\n".join([f":large_yellow_circle: *{source}* changed its schema", *(f"• {one}" for one in sentences)])
 
 
 def _listed(names: list[str]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import functools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from prefect import task
@@ -15,15 +14,17 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import State
 
-from connectors.batch import BatchRequest, Manifest
+from connectors.batch import Manifest
 from connectors.contract import Contract, Table
+from connectors.drift import SchemaChange
 from connectors.errors import ConfigurationError, MgdwError, RetryableError
 from connectors.lake import Lake
 from connectors.progress import ProgressEvent, emit, subscribed
-from connectors.source import Source
+from connectors.sync import Plan, sync
 from connectors.warehouse import LoadResult, Warehouse
 from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
-from flows.failures import Failure, StepFailed, flatten
+from flows.alerts import drift_text, post
+from flows.failures import Failure, StepFailed
 from flows.report import load_rows
 from flows.settings import FlowSettings
 from flows.sources import SourceName, build_source
@@ -51,10 +52,15 @@ class LoadFailed(StepFailed):
         self.results = tuple(results)
 
 
-async def load_source(name: SourceName, names: Sequence[str] | None, *, full: bool) -> list[LoadResult]:
+async def load_source(
+    name: SourceName, names: Sequence[str] | None, *, full: bool = False, plan: Plan | None = None
+) -> list[LoadResult]:
     """Load the source's tables: what is new since the ledger's last window, or everything with `full`.
 
     A table that fails does not stop the others. Returns one result per batch.
+
+    Args:
+        plan: what to fetch, instead of the source's own plan.
 
     Raises:
         LoadFailed: at the end, with the failure of each table that was not loaded.
@@ -62,7 +68,7 @@ async def load_source(name: SourceName, names: Sequence[str] | None, *, full: bo
     contract = FlowSettings.from_environment().contract()
     tables = chosen_tables(contract, name, names)
     settings = WarehouseSettings.from_environment()
-    loading = _Loading(name, open_lake(settings))
+    lake = open_lake(settings)
     async with AsyncExitStack() as stack:
         stack.enter_context(subscribed(_to_run_log(name)))
         try:
@@ -71,86 +77,43 @@ async def load_source(name: SourceName, names: Sequence[str] | None, *, full: bo
             source = await stack.enter_async_context(build_source(name))
         except MgdwError as error:
             raise LoadFailed(name, [Failure.of(name, table.name, error) for table in tables], ()) from error
-        requests = await loading.plan(source, warehouse, tables, full=full)
-        await loading.load(source.extract(requests, loading.lake), warehouse, {t.name: t for t in tables})
-    loading.blame_unfinished(requests)
+
+        async def load(table: Table, manifest: Manifest) -> LoadResult:
+            return await load_batch(table, manifest, lake, warehouse)
+
+        outcome = await sync(
+            source, tables, lake, warehouse,
+            run_id=run_id(), full=full, plan=plan, load=load, report=functools.partial(report_drift, name),
+        )  # fmt: skip
+    failures = [Failure.of(name, failure.table, failure.error) for failure in outcome.failures]
+    for failure in outcome.failures:
+        if not isinstance(failure.error, MgdwError):
+            get_run_logger().error("unexpected error while loading %s", failure.table, exc_info=failure.error)
     await acreate_table_artifact(
-        key=f"loads-{name}",
-        table=load_rows(loading.results, loading.failures),
-        description=f"What {name} brought to STG",
+        key=f"loads-{name}", table=load_rows(outcome.results, failures), description=f"What {name} brought to STG"
     )
-    if loading.failures:
-        raise LoadFailed(name, loading.failures, loading.results)
-    return loading.results
+    if failures:
+        raise LoadFailed(name, failures, outcome.results)
+    return outcome.results
 
 
-class _Loading:
-    """One run of one source: collects results and failures."""
+def run_id() -> str:
+    """The flow run, for the ledger."""
+    return str(flow_run.id or "local")
 
-    def __init__(self, source: str, lake: Lake) -> None:
-        self.source = source
-        self.lake = lake
-        self.results: list[LoadResult] = []
-        self.failures: list[Failure] = []
 
-    async def plan(
-        self, source: Source, warehouse: Warehouse, tables: Sequence[Table], *, full: bool
-    ) -> list[BatchRequest]:
-        async def of(table: Table) -> list[BatchRequest]:
-            requests = await source.plan(table, await warehouse.state(table), full=full)
-            self._event(table.name, "planned" if requests else "unchanged")
-            return requests
-
-        outcomes = await asyncio.gather(*(of(table) for table in tables), return_exceptions=True)
-        requests: list[BatchRequest] = []
-        for table, outcome in zip(tables, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                self._failed(table.name, outcome)
-            else:
-                requests += outcome
-        return requests
-
-    async def load(self, manifests: AsyncIterator[Manifest], warehouse: Warehouse, tables: dict[str, Table]) -> None:
-        """Load each batch as soon as it is in the lake, while the next ones are fetched."""
-        running: list[tuple[str, asyncio.Task[LoadResult]]] = []
-        try:
-            async for manifest in manifests:
-                work = load_batch(tables[manifest.table], manifest, self.lake, warehouse)
-                running.append((manifest.table, asyncio.ensure_future(work)))
-        except Exception as error:  # noqa: BLE001 - each leaf is reported by name below
-            for leaf in flatten(error):
-                self._failed(_table_of(leaf), leaf)
-        for table, work in running:
-            try:
-                self.results.append(await work)
-            except Exception as error:  # noqa: BLE001 - reported by name; the other tables go on
-                self._failed(table, error)
-
-    def blame_unfinished(self, requests: Sequence[BatchRequest]) -> None:
-        """Give every table without a result a failure, also where the source named none (a broken connection)."""
-        done = {r.batch_id for r in self.results}
-        blamed = {f.what for f in self.failures}
-        unnamed = [f for f in self.failures if not f.what]
-        missing = dict.fromkeys(r.table.name for r in requests if r.batch_id not in done and r.table.name not in blamed)
-        for table in missing:
-            cause = (
-                unnamed[0] if unnamed else Failure(self.source, "", "its batch never arrived", "Run the flow again.")
-            )
-            self.failures.append(Failure(self.source, table, cause.cause, cause.remedy))
-        if missing:
-            self.failures = [f for f in self.failures if f.what]
-
-    def _failed(self, table: str, error: BaseException) -> None:
-        if not isinstance(error, Exception):
-            raise error
-        failure = Failure.of(self.source, table, error)
-        self.failures.append(failure)
-        self._event(table, "failed", failure.cause)
-        if not isinstance(error, MgdwError):
-            get_run_logger().error("unexpected error while loading %s", table or self.source, exc_info=error)
-
-    def _event(self, table: str, stage: str, note: str = "") -> None:
-        emit(ProgressEvent(self.source, table, stage, note=note))  # pyright: ignore[reportArgumentType]
+async def report_drift(source: str, changes: Sequence[SchemaChange]) -> None:
+    """Tell people what changed in the source's schema: log, artifact, one Slack message."""
+    sentences = [sentence for change in changes for sentence in change.sentences()]
+    for sentence in sentences:
+        get_run_logger().warning("%s", sentence)
+    rows = [
+        {"table": c.table, "new": ", ".join(c.added), "gone": ", ".join(c.removed), "back": ", ".join(c.returned),
+         "other type": ", ".join(f"{f}: {was} → {now}" for f, was, now in c.retyped)}
+        for c in changes
+    ]  # fmt: skip
+    await acreate_table_artifact(key=f"schema-{source}", table=rows, description=f"What changed in {source}'s schema")
+    await post(drift_text(source, sentences))
 
 
 async def _may_retry(_task: object, _run: object, state: State[LoadResult]) -> bool:
@@ -168,13 +131,9 @@ async def _may_retry(_task: object, _run: object, state: State[LoadResult]) -> b
 async def load_batch(table: Table, manifest: Manifest, lake: Lake, warehouse: Warehouse) -> LoadResult:
     """One batch from the lake into STG, in one transaction."""
     emit(ProgressEvent(table.source, table.name, "loading", rows=manifest.rows, bytes=manifest.bytes))
-    result = await warehouse.load(table, manifest, lake, run_id=str(flow_run.id or "local"))
+    result = await warehouse.load(table, manifest, lake, run_id=run_id())
     emit(ProgressEvent(table.source, table.name, "loaded", rows=result.read, bytes=result.bytes))
     return result
-
-
-def _table_of(error: BaseException) -> str:
-    return str(error.facts.get("table", "")) if isinstance(error, MgdwError) else ""
 
 
 def _to_run_log(source: str) -> functools.partial[None]:

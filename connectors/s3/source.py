@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from connectors.batch import BatchRequest, FileRef, Manifest
 from connectors.contract import Table
-from connectors.errors import MgdwError, SourceUnavailable, UnknownField, UnknownObject, UnreadableFile
+from connectors.errors import MgdwError, UnknownField, UnknownObject, UnreadableFile
 from connectors.lake import Lake
 from connectors.s3.bucket import Bucket, FileChangedError
 from connectors.s3.content import fields_at_start
@@ -61,12 +61,13 @@ class S3Source(Source):
         return max(f.last_modified for f in await self._deliveries(table))
 
     async def drift(self, table: Table) -> SchemaDrift:
-        """Compare the newest file's fields with the contract. Raises UnknownObject, UnreadableFile."""
+        """Compare the newest file's fields with the contract. Raises UnknownObject."""
         newest = max(await self._deliveries(table), key=lambda f: (f.last_modified, f.key))
         try:
             found = await self._fields(table, newest)
-        except FileChangedError:
-            raise SourceUnavailable(f"{newest.key} was delivered again while it was read", table=table.name) from None
+        except (FileChangedError, UnreadableFile):
+            # Copying the file tells what is wrong with it, without keeping the other files waiting.
+            return SchemaDrift(table.name)
         return SchemaDrift(
             table.name,
             missing=tuple(f for f in table.fields if f not in found),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Protocol, Self
 
 from connectors.batch import Manifest
 from connectors.contract import Contract, Table
+from connectors.drift import SchemaChange
 from connectors.lake import Lake
 from connectors.source import TableState
 from connectors.window import Window
@@ -67,6 +69,10 @@ class Warehouse(Protocol):
 
     async def state(self, table: Table) -> TableState:
         """What the ledger holds for the table."""
+        ...
+
+    async def remember(self, changes: Sequence[SchemaChange]) -> None:
+        """Keep what was seen of the source's schema, so that the next run can tell what is new."""
         ...
 
     async def load(self, table: Table, manifest: Manifest, lake: Lake, *, run_id: str) -> LoadResult:

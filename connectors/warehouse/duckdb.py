@@ -8,7 +8,7 @@ import contextlib
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,10 +28,11 @@ from tenacity import (
 
 from connectors.batch import Manifest
 from connectors.contract import Contract, Table
+from connectors.drift import KnownField, SchemaChange
 from connectors.errors import InternalError
 from connectors.lake import Lake
 from connectors.source import TableState
-from connectors.warehouse import LoadResult, ledger
+from connectors.warehouse import LoadResult, ledger, now_utc
 from connectors.warehouse.casting import DUCKDB_TYPES
 from connectors.warehouse.ddl import SCHEMA, WarehouseColumn, WarehouseTable, changes, desired
 from connectors.warehouse.duckdb_errors import busy, explained, is_locked
@@ -106,9 +107,30 @@ class DuckDBWarehouse:
         def read(session: Session) -> TableState:
             windows = [Window(_utc(lo), _known(_utc(hi))) for lo, hi in session.rows(ledger.select_windows(table))]
             files = frozenset((b, k, v) for b, k, v in session.rows(ledger.select_files(table)))
-            return TableState(tuple(windows), files)
+            fields = {f: KnownField(of, gone) for f, of, gone in session.rows(ledger.select_fields(table))}
+            return TableState(tuple(windows), files, fields)
 
         return await self._in_thread(read)
+
+    async def remember(self, changes: Sequence[SchemaChange]) -> None:
+        """Keep what was seen of the source's schema; see `Warehouse.remember`."""
+        at = now_utc()
+        statements = [s for change in changes for s in ledger.remember_fields(change.table, change.fields, at=at)]
+
+        def write(session: Session) -> None:
+            with _one_at_a_time[str(self.path), ""]:
+                session.rows("BEGIN")
+                try:
+                    for statement in statements:
+                        session.rows(statement)
+                    session.rows("COMMIT")
+                except BaseException:
+                    with contextlib.suppress(duckdb.Error):
+                        session.rows("ROLLBACK")
+                    raise
+
+        if statements:
+            await self._in_thread(write, watch=self._on_statement)
 
     async def load(self, table: Table, manifest: Manifest, lake: Lake, *, run_id: str) -> LoadResult:
         """Load one batch in one transaction; see `Warehouse.load`."""

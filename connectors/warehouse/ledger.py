@@ -8,15 +8,17 @@ from datetime import datetime
 
 from connectors.batch import Manifest
 from connectors.contract import DataType, Table
+from connectors.drift import KnownField
 from connectors.warehouse import LoadResult
 from connectors.warehouse.ddl import WarehouseColumn, WarehouseTable, qualified
 from connectors.warehouse.sql import names, number, stamp, text
 
 LEDGER = qualified("_ledger")
 FILES = qualified("_ledger_files")
+FIELDS = qualified("_ledger_fields")
 QUARANTINE = qualified("_quarantine")
 
-_S, _I, _T, _N = DataType.STRING, DataType.INT64, DataType.TIMESTAMP, DataType.NUMERIC
+_S, _I, _T, _N, _B = DataType.STRING, DataType.INT64, DataType.TIMESTAMP, DataType.NUMERIC, DataType.BOOL
 
 _TABLES: dict[str, tuple[str, dict[str, tuple[DataType, str]]]] = {
     "_ledger": (
@@ -52,6 +54,17 @@ _TABLES: dict[str, tuple[str, dict[str, tuple[DataType, str]]]] = {
             "last_modified": (_T, "When it was delivered (UTC): the newest delivery of a key wins."),
             "rows": (_I, "Rows it brought."),
             "batch_id": (_S, "Batch that loaded it."),
+        },
+    ),
+    "_ledger_fields": (
+        "One row per source field seen: what a change of the source's schema is told from.",
+        {
+            "table_name": (_S, "STG table."),
+            "field": (_S, "Name at the source."),
+            "source_type": (_S, "The source's name of its type, where it tells one."),
+            "gone": (_B, "True when the source did not have it, or hid it, when last looked at."),
+            "first_seen": (_T, "When it was seen first (UTC)."),
+            "changed_at": (_T, "When one of these last changed (UTC)."),
         },
     ),
     "_quarantine": (
@@ -103,6 +116,34 @@ def select_deliveries(table: Table) -> str:
         f"SELECT f.key, max(f.last_modified) AS delivered FROM {FILES} f JOIN {LEDGER} b ON b.batch_id = f.batch_id "
         f"WHERE b.table_name = {text(table.name)} GROUP BY f.key"
     )
+
+
+def select_fields(table: Table) -> str:
+    """field, source_type, gone of every field remembered."""
+    return f"SELECT field, source_type, gone FROM {FIELDS} WHERE table_name = {text(table.name)} ORDER BY field"
+
+
+def remember_fields(table: str, fields: Mapping[str, KnownField], *, at: datetime) -> list[str]:
+    """Statements that bring what is remembered of a table's fields up to date; rows that are right stay untouched."""
+    if not fields:
+        return []
+    values = ", ".join(
+        f"({text(field)}, CAST({text(seen.type)} AS VARCHAR), {'TRUE' if seen.gone else 'FALSE'})"
+        for field, seen in fields.items()
+    )
+    now = f"(VALUES {values}) n(field, source_type, gone)"
+    of, when = text(table), stamp(at)
+    update = (
+        f"UPDATE {FIELDS} AS f SET source_type = n.source_type, gone = n.gone, changed_at = {when} FROM {now} "
+        f"WHERE f.table_name = {of} AND f.field = n.field "
+        f"AND (f.source_type IS DISTINCT FROM n.source_type OR f.gone <> n.gone)"
+    )
+    insert = (
+        f"INSERT INTO {FIELDS} ({names(_TABLES['_ledger_fields'][1])}) "
+        f"SELECT {of}, n.field, n.source_type, n.gone, {when}, {when} FROM {now} "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {FIELDS} f WHERE f.table_name = {of} AND f.field = n.field)"
+    )
+    return [update, insert]
 
 
 def insert_batch(manifest: Manifest, result: LoadResult, *, run_id: str, loaded_at: datetime) -> str:
