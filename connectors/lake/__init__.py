@@ -57,6 +57,17 @@ class Lake(Protocol):
         """All committed manifests of a table, oldest window first: what a replay reads."""
         ...
 
+    async def note(self, prefix: str, name: str, text: str) -> None:
+        """Write a small text below `prefix`, in one step, replacing the one before: what a later run should know.
+
+        Nothing that is loaded may depend on it: it may be lost, and the last of two writers wins.
+        """
+        ...
+
+    async def read_note(self, prefix: str, name: str) -> str | None:
+        """The text of a note, or None."""
+        ...
+
     def uri(self, manifest: Manifest, part: Part) -> str:
         """Where the warehouse reads the part: a local path, or `gs://…`."""
         ...

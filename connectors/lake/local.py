@@ -99,6 +99,29 @@ class LocalLake:
         for manifest in sorted(found, key=lambda m: (m.window.hi, m.extracted_at, m.batch_id)):
             yield manifest
 
+    async def note(self, prefix: str, name: str, text: str) -> None:
+        """Write a small text, replacing the one before; see `Lake.note`. Raises StorageFull."""
+        await asyncio.to_thread(self._note, self.root / prefix / name, text)
+
+    def _note(self, final: Path, text: str) -> None:
+        hidden = final.with_name(f".{_with_nonce(final.name)}.partial")
+        try:
+            with _room_for(final):
+                final.parent.mkdir(parents=True, exist_ok=True)
+                with hidden.open("xb") as file:
+                    file.write(text.encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                hidden.replace(final)
+                _force(final.parent)
+        finally:
+            hidden.unlink(missing_ok=True)
+
+    async def read_note(self, prefix: str, name: str) -> str | None:
+        """The text of a note, or None."""
+        path = self.root / prefix / name
+        return await asyncio.to_thread(lambda: path.read_text() if path.is_file() else None)
+
     def uri(self, manifest: Manifest, part: Part) -> str:
         """The absolute path of the part."""
         return str(self.root / manifest.prefix / part.name)

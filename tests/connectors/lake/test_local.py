@@ -168,3 +168,13 @@ async def test_a_path_that_cannot_be_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("a file")
     with pytest.raises(StorageFull, match=str(tmp_path / "lake")):
         await written(LocalLake(tmp_path / "lake"), "raw/x")
+
+
+async def test_a_note_is_read_back_and_the_last_one_counts(tmp_path: Path) -> None:
+    lake = LocalLake(tmp_path)
+    assert await lake.read_note("raw/salesforce/sfdc_account", "jobs.json") is None
+    for text in ("first", "zweite ✓"):
+        await lake.note("raw/salesforce/sfdc_account", "jobs.json", text)
+    assert await lake.read_note("raw/salesforce/sfdc_account", "jobs.json") == "zweite ✓"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["jobs.json"]
+    assert [manifest async for manifest in lake.manifests("salesforce", "sfdc_account")] == []
