@@ -64,3 +64,20 @@ def next_window(loaded: Iterable[Window], horizon: datetime, *, full: bool) -> W
         window = Window(None, horizon)
         return None if window in loaded else window
     return Window(reach, horizon) if horizon > reach else None
+
+
+def split(window: Window, step: timedelta) -> list[Window]:
+    """The window in pieces of `step`, oldest first, without a gap; the last one may be shorter.
+
+    Raises:
+        ValueError: the window has no beginning, or the step is not positive.
+    """
+    if window.lo is None or step <= timedelta(0):
+        raise ValueError(f"{window} cannot be cut in pieces of {step}")
+    pieces: list[Window] = []
+    start = window.lo
+    while start < window.hi:
+        end = min(start + step, window.hi)
+        pieces.append(Window(start, end))
+        start = end
+    return pieces

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.window import Window, covered_until, next_window
+from connectors.window import Window, covered_until, next_window, split
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -109,3 +109,19 @@ def test_runs_one_after_the_other_leave_no_gap(windows: list[Window], horizons: 
 
 def test_a_window_is_told_in_words() -> None:
     assert str(Window(None, START)) == "[beginning, 2026-06-01T00:00:00+00:00)"
+
+
+@given(st.integers(0, 500), st.integers(1, 500), st.integers(1, 120))
+def test_pieces_of_a_window_are_the_window_without_gap_or_overlap(start: int, length: int, step: int) -> None:
+    window = Window(at(start), at(start + length))
+    pieces = split(window, timedelta(hours=step))
+    assert [p.lo for p in pieces] == [window.lo, *(p.hi for p in pieces[:-1])]
+    assert pieces[-1].hi == window.hi
+    assert all(p.lo and timedelta(0) < p.hi - p.lo <= timedelta(hours=step) for p in pieces)
+
+
+def test_what_has_no_beginning_cannot_be_cut() -> None:
+    with pytest.raises(ValueError, match="cannot be cut"):
+        split(Window(None, at(1)), timedelta(days=1))
+    with pytest.raises(ValueError, match="cannot be cut"):
+        split(Window(at(0), at(1)), timedelta(0))
