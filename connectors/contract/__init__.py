@@ -10,7 +10,17 @@ import functools
 from pathlib import Path
 
 from connectors.contract.document import Problems
-from connectors.contract.model import Column, Contract, DataType, QualityRule, Table
+from connectors.contract.model import (
+    Archive,
+    Column,
+    CompleteWhen,
+    Contract,
+    DataType,
+    Expected,
+    FileRules,
+    QualityRule,
+    Table,
+)
 from connectors.contract.sources import tables_of
 from connectors.errors import ContractError
 
@@ -34,4 +44,16 @@ def load_contract(root: Path = DEFAULT_ROOT) -> Contract:
     return Contract(tuple(tables))
 
 
-__all__ = ["DEFAULT_ROOT", "Column", "Contract", "DataType", "QualityRule", "Table", "load_contract"]
+__all__ = [
+    "DEFAULT_ROOT",
+    "Archive",
+    "Column",
+    "CompleteWhen",
+    "Contract",
+    "DataType",
+    "Expected",
+    "FileRules",
+    "QualityRule",
+    "Table",
+    "load_contract",
+]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+from typing import Literal
 
 
 class DataType(StrEnum):
@@ -38,6 +40,62 @@ class QualityRule:
 
 
 @dataclass(frozen=True)
+class CompleteWhen:
+    """How a sender says that a set of files is whole.
+
+    Attributes:
+        kind: `marker`: a file of that name in the folder (or `*.done`: beside each file, named after it), not older
+            than the files; `manifest`: a JSON file in the folder that lists its files.
+        name: name of the marker or manifest, without folder.
+    """
+
+    kind: Literal["marker", "manifest"]
+    name: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Which files must come, by the date in their key. The file of a day is due on the next day.
+
+    Attributes:
+        every: `day`, or `weekday` for Monday to Friday.
+        date: how the date is written in the key: `%Y`, `%m` and `%d` once each, as in `dt=%Y-%m-%d`.
+        grace_days: how many days late a file may be.
+        gap_days: so many missing days in a row are nothing unusual (holidays, days without usage).
+    """
+
+    every: Literal["day", "weekday"]
+    date: str
+    grace_days: int = 1
+    gap_days: int = 0
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where files go that are loaded, and after how many days there."""
+
+    prefix: str
+    days: int
+
+
+@dataclass(frozen=True)
+class FileRules:
+    """How the files of a table are delivered.
+
+    Attributes:
+        delimiter, encoding: of CSV.
+        stale_after: age of the newest file from which the source is stale: `error_after` of dbt's freshness.
+    """
+
+    delimiter: str = ","
+    encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    complete_when: CompleteWhen | None = None
+    expected: Expected | None = None
+    archive: Archive | None = None
+    stale_after: timedelta | None = None
+
+
+@dataclass(frozen=True)
 class Table:
     """One STG table and how it is extracted.
 
@@ -46,7 +104,8 @@ class Table:
         filter: a condition in the source's query language, ANDed to every query; None for all rows.
         cursor: column that moves when a row changes; None for file sources.
         deleted_flag: column that marks a soft-deleted row; None where the source has none.
-        format: `csv` or `jsonl` for file sources, else None.
+        format: `csv`, `jsonl` or `parquet` for file sources, else None.
+        files: how the files come; only of meaning for file sources.
     """
 
     source: str
@@ -62,6 +121,7 @@ class Table:
     cluster_by: tuple[str, ...] = ()
     format: str | None = None
     quality: tuple[QualityRule, ...] = ()
+    files: FileRules = FileRules()
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError if there is none."""

@@ -44,7 +44,26 @@ def _tables(document: Value, checks: Checks) -> list[tuple[Value, Table]]:
         checks.bad(declared or source, f"source {name!r} has no tables")
         return []
     _freshness(source, declared.items, checks)
-    return [(entry, TableCheck(checks, name, entry).table()) for entry in declared.items]
+    fresh = _setting(source, "freshness")
+    tables = [
+        (entry, TableCheck(checks, name, entry, _setting(entry, "freshness") or fresh).table())
+        for entry in declared.items
+    ]
+    _archives(tables, checks)
+    return tables
+
+
+def _archives(tables: list[tuple[Value, Table]], checks: Checks) -> None:
+    """What is archived must not arrive again, as another table's delivery."""
+    for entry, table in tables:
+        archive = table.files.archive
+        for _, other in tables if archive else ():
+            if archive and other.object and archive.prefix.startswith(other.object):
+                checks.bad(
+                    entry,
+                    f"after_load of table {table.name!r}: archive {archive.prefix!r} lies below the prefix of "
+                    f"{other.name!r}, which would load the files again",
+                )
 
 
 def _source(source: Value, checks: Checks) -> str:

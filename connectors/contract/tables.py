@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from connectors.contract import vocabulary
 from connectors.contract.checks import Checks
 from connectors.contract.document import Value
-from connectors.contract.model import Column, DataType, QualityRule, Table
+from connectors.contract.files import FileRulesCheck
+from connectors.contract.model import Column, DataType, FileRules, QualityRule, Table
 from connectors.contract.rules import faults
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -18,8 +19,9 @@ _NOTHING = Value(0, {})
 class TableCheck:
     """One table entry. `table` builds as much of it as can be understood."""
 
-    def __init__(self, checks: Checks, source: str, entry: Value) -> None:
+    def __init__(self, checks: Checks, source: str, entry: Value, freshness: Value | None = None) -> None:
         self._checks = checks
+        self._freshness = freshness
         self._source = source
         self._entry = entry
         self._name = _named(entry)
@@ -43,11 +45,12 @@ class TableCheck:
         sound = columns if len(checks.problems) == before else []
         by_name = {column.name: column for column in columns}
         key = self._primary_key(by_name)
+        prefix, kind = self._object(), self._format()
         return Table(
             source=self._source,
             name=self._name,
             description=checks.text(entry, "description", self._where),
-            object=self._object(),
+            object=prefix,
             columns=tuple(
                 Column(c.name, c.type, c.field, c.description, required=c.name in key) for c in by_name.values()
             ),
@@ -57,8 +60,11 @@ class TableCheck:
             deleted_flag=self._typed("deleted_flag", by_name, DataType.BOOL),
             partition_by=self._partition(by_name),
             cluster_by=self._cluster(by_name),
-            format=self._format(),
+            format=kind,
             quality=self._quality(sound),
+            files=FileRulesCheck(checks, self._where, meta).rules(prefix, kind, self._freshness)
+            if self._source in vocabulary.FILE_SOURCES
+            else FileRules(),
         )
 
     def _columns(self) -> list[Column]:
@@ -122,7 +128,7 @@ class TableCheck:
     def _object(self) -> str:
         files = self._source in vocabulary.FILE_SOURCES
         wanted, foreign = ("prefix", ("object", "cursor", "filter", "deleted_flag")) if files else (
-            "object", ("prefix", "format"),
+            "object", vocabulary.FILES_ONLY,
         )  # fmt: skip
         for key in foreign:
             value = self._meta.get(key)

@@ -18,8 +18,14 @@ TABLE = {
 TABLE_CONFIG = {*SOURCE_CONFIG, "meta"}
 TABLE_META = {
     "object", "prefix", "format", "primary_key", "cursor", "deleted_flag", "filter", "partition_by", "cluster_by",
-    "quality",
+    "quality", "delimiter", "encoding", "complete_when", "expected", "after_load",
 }  # fmt: skip
+FILES_ONLY = ("prefix", "format", "delimiter", "encoding", "complete_when", "expected", "after_load")
+"""Keys of a table's meta that have a meaning for file sources alone."""
+COMPLETE_WHEN = ("marker", "manifest")
+EXPECTED = {"every", "date", "grace_days", "gap_days"}
+EVERY = ("day", "weekday")
+AFTER_LOAD = {"archive", "days"}
 PARTITION = {"column", "granularity"}
 RULE = {"name", "expression"}
 
@@ -34,7 +40,9 @@ PERIODS = ("minute", "hour", "day")
 GRANULARITIES = {"DATE": ("day", "month", "year"), "TIMESTAMP": ("hour", "day", "month", "year")}
 """What BigQuery can partition by, per column type."""
 MOST_CLUSTER_COLUMNS = 4
-FORMATS = ("csv", "jsonl")
+FORMATS = ("csv", "jsonl", "parquet")
+DELIMITERS = (",", ";", "|", "\t")
+ENCODINGS = ("utf-8", "latin-1")
 FILE_SOURCES = {"s3"}
 """Sources whose tables are files below a key prefix."""
 SOURCES = ("salesforce", "netsuite", "zuora", "s3")

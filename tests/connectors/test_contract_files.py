@@ -268,7 +268,7 @@ def test_a_table_declared_in_two_files_is_refused_with_both_places(small: Path) 
     ("change", "problem"),
     [
         (("            format: csv\n", ""), "has no format"),
-        (("format: csv", "format: parquet"), "'parquet' is not one of csv, jsonl"),
+        (("format: csv", "format: orc"), "'orc' is not one of csv, jsonl, parquet"),
         (("prefix: things/", "prefix: things"), "must end with /"),
         (("prefix: things/", "prefix: things/\n            cursor: day"), "cursor has no meaning"),
         (("            prefix: things/\n", ""), "prefix is missing"),
