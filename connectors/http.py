@@ -99,7 +99,11 @@ class CallBudget:
             raise _spent(f"{name}: this run has made the {self.most} calls it may make")
         if self.usage and self.usage[0] >= self.share * self.usage[1]:
             used, allowed = self.usage
-            raise _spent(f"{name}: {used} of {allowed} API calls are used, and we stop at {self.share:.0%}")
+            reserved = allowed - int(self.share * allowed)
+            raise _spent(
+                f"{name}: {used} of {allowed} API calls are used, and the last {reserved} are kept for others",
+                used=used, allowed=allowed, reserved=reserved,
+            )  # fmt: skip
 
     def learn(self, response: httpx.Response) -> None:
         """Read the API's own count from an answer."""
@@ -172,6 +176,11 @@ class HttpSession:
     async def token(self, *, stale: Token | None = None) -> Token | None:
         """The current token; logs in when there is none, it is about to expire, or it is the `stale` one."""
         return await self.retrying(lambda: self._current_token(stale))
+
+    async def base_url(self) -> str:
+        """Where calls go: the address the login named, else the one this session was made for."""
+        token = await self.token()
+        return token.base_url if token and token.base_url else str(self._base_url)
 
     async def request(
         self,
@@ -316,11 +325,13 @@ class HttpSession:
             ) from error
 
 
-def _spent(cause: str) -> RateLimited:
+def _spent(cause: str, **facts: object) -> RateLimited:
     return RateLimited(
         cause,
-        remedy="Run the flow again when the quota has room, or raise the limit in the settings.",
+        remedy="What was loaded stays. Run the flow again when the quota has room (a daily one forgets each call after "
+        "24 hours, so room comes back bit by bit), or raise the limit in the settings.",
         retry_after=3600.0,
+        **facts,
     )
 
 

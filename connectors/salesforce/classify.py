@@ -7,6 +7,7 @@ and what public connectors met in production.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from connectors.errors import (
     SourceUnavailable,
     UnknownField,
     UnknownObject,
+    WorkFailed,
 )
 
 _DAILY_QUOTA_WAIT = 3600.0
@@ -34,7 +36,13 @@ _PERMISSION = {
     "INSUFFICIENT_ACCESS_OR_READONLY": None,
     "TXN_SECURITY_METERING_ERROR": "Give the integration user the permission 'Exempt from Transaction Security'.",
 }
-_TRANSIENT = {"SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW", "UNKNOWN_EXCEPTION", "QUERY_TIMEOUT", "OPERATION_TOO_LARGE"}
+_TRANSIENT = {"SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW", "UNKNOWN_EXCEPTION"}
+_BULK_REFUSALS = re.compile(
+    "compound data not supported|does not support query|not supported by the bulk", re.IGNORECASE
+)
+_TIMEOUTS = re.compile(
+    "time[d ]?-?out|too long|fifteen times|15 times|query_timeout|too large|too many (rows|records)", re.IGNORECASE
+)
 _LOGIN_TRANSIENT = {"rate_limit_exceeded", "server_error", "temporarily_unavailable"}
 
 
@@ -44,6 +52,8 @@ def classify(response: httpx.Response) -> MgdwError | None:
         return None
     code, message = error_of(response)
     error = _explained(response, code, message)
+    if response.status_code == 400 and _BULK_REFUSALS.search(message):
+        error = _refused(f"Salesforce: {message} ({code})")
     if error is not None and code:
         error.facts["code"] = code
     return error
@@ -114,6 +124,32 @@ def _bulk_limit(cause: str, message: str) -> MgdwError:
     )
 
 
+def too_much(cause: str, **facts: object) -> WorkFailed:
+    """A query that Salesforce could not finish in its time: less of it may work."""
+    return WorkFailed(
+        cause,
+        remedy="Even small pieces of the object took too long: ask Salesforce support for an index on the table's "
+        "cursor, or run again when the org is less busy.",
+        too_much=True,
+        **facts,
+    )
+
+
+def is_too_much(error: MgdwError) -> bool:
+    """True for the errors of `too_much`."""
+    return error.facts.get("too_much") is True
+
+
+def is_timeout(reason: str) -> bool:
+    """Whether a failed job's reason is that there was too much to do (texts as met in production)."""
+    return _TIMEOUTS.search(reason) is not None
+
+
+def is_refused_by_bulk(error: MgdwError) -> bool:
+    """True when the Bulk API does not do what the REST API may do."""
+    return error.facts.get("bulk_refuses") is True
+
+
 def _api_error(cause: str, message: str) -> MgdwError:
     if "implementation restriction" in message.lower():
         return PermissionMissing(
@@ -123,11 +159,13 @@ def _api_error(cause: str, message: str) -> MgdwError:
 
 
 def _invalid_entity(cause: str, message: str) -> MgdwError:
-    if "bulk" in message.lower():
-        return UnknownObject(
-            cause, remedy="The Bulk API does not serve this object: remove the table from the contract."
-        )
-    return UnknownObject(cause)
+    return _refused(cause) if "bulk" in message.lower() else UnknownObject(cause)
+
+
+def _refused(cause: str) -> MgdwError:
+    return UnknownObject(
+        cause, remedy="Neither API serves this object or field: remove it from the contract.", bulk_refuses=True
+    )
 
 
 _EXPLAINED: dict[str, Callable[[str, str], MgdwError]] = {
@@ -143,5 +181,7 @@ _EXPLAINED: dict[str, Callable[[str, str], MgdwError]] = {
     "MALFORMED_QUERY": lambda cause, _: ConfigurationError(
         cause, remedy="Check `filter`, `object` and the fields of the table in the contract file."
     ),
+    "OPERATION_TOO_LARGE": lambda cause, _: too_much(cause),
+    "QUERY_TIMEOUT": lambda cause, _: too_much(cause),
     "REQUEST_LIMIT_EXCEEDED": _request_limit,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from connectors.contract import Table
 from connectors.errors import MgdwError, SourceUnavailable, UnknownField, UnknownObject
 from connectors.http import HttpSession, Token
 from connectors.salesforce.classify import classify
+from connectors.salesforce.types import SELECTABLE, type_name
 from connectors.settings import is_loopback
 from connectors.source import SchemaDrift
 
@@ -25,31 +27,55 @@ _TIMEOUT = (15, 120)
 
 
 @dataclass(frozen=True)
+class Field:
+    """One field as this user sees it.
+
+    Attributes:
+        type: see `types.type_name`.
+        selectable: a query may name it, in bulk too.
+        values: of a picklist, the active ones.
+    """
+
+    name: str
+    type: str
+    selectable: bool
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ObjectSchema:
     """One object as this user sees it.
 
     Attributes:
-        fields: API names of the fields this user may read.
-        relationships: names by which a field of a parent is reached (`Owner` in `Owner.Name`).
+        fields: by name in lower case.
+        relationships: names in lower case by which a field of a parent is reached (`owner` in `Owner.Name`).
         replicates: True when `/updated` and `/deleted` serve the object.
     """
 
     name: str
-    fields: frozenset[str]
+    fields: Mapping[str, Field]
     relationships: frozenset[str]
     replicates: bool
 
+    def field(self, name: str) -> Field | None:
+        """The field of that name (any case), or None."""
+        return self.fields.get(name.lower())
+
+    def has(self, name: str) -> bool:
+        """Whether a query may name the field, as far as one can tell: of a parent only the relationship is known."""
+        parent, dot, _ = name.lower().partition(".")
+        return parent in self.relationships if dot else parent in self.fields
+
     def drift(self, table: Table) -> SchemaDrift:
         """Compare with the contract. Names are compared without regard to case, as SOQL does."""
-        known = {name.lower() for name in self.fields}
-        parents = {name.lower() for name in self.relationships}
-        missing = [f for f in table.fields if not _is_known(f.lower(), known, parents)]
-        named = {f.lower() for f in table.fields}
-        return SchemaDrift(table.name, tuple(missing), tuple(sorted(f for f in self.fields if f.lower() not in named)))
+        named = {field.lower() for field in table.fields}
+        added = sorted(f.name for name, f in self.fields.items() if f.selectable and name not in named)
+        types = {name: found.type for name in (*table.fields, *added) if (found := self.field(name))}
+        return SchemaDrift(table.name, tuple(f for f in table.fields if not self.has(f)), tuple(added), types)
 
-    def require(self, table: Table) -> None:
-        """Raise UnknownField, naming every field of the contract that the object lacks."""
-        missing = self.drift(table).missing
+    def require(self, table: Table, fields: Iterable[str]) -> None:
+        """Raise UnknownField, naming every one of the fields that the object lacks."""
+        missing = tuple(field for field in fields if not self.has(field))
         if missing:
             raise UnknownField(
                 f"{table.name}: Salesforce object {self.name} lacks or hides from this user: {', '.join(missing)}",
@@ -78,6 +104,11 @@ class Describer:
             if table.object not in self._known:
                 self._known[table.object] = _parsed(await self._fetch(table))
             return self._known[table.object]
+
+    async def again(self, table: Table) -> ObjectSchema:
+        """The same, as it is now: for a query that was refused."""
+        self._known.pop(table.object, None)
+        return await self.schema(table)
 
     async def _fetch(self, table: Table) -> dict[str, Any]:
         token = await self._session.token()
@@ -131,15 +162,19 @@ def _explained(error: SalesforceError, table: Table) -> MgdwError:
 
 
 def _parsed(body: dict[str, Any]) -> ObjectSchema:
-    fields = body["fields"]
+    fields: list[dict[str, Any]] = body["fields"]
     return ObjectSchema(
         name=body["name"],
-        fields=frozenset(f["name"] for f in fields),
-        relationships=frozenset(f["relationshipName"] for f in fields if f.get("relationshipName")),
+        fields={str(f["name"]).lower(): _field(f) for f in fields},
+        relationships=frozenset(str(f["relationshipName"]).lower() for f in fields if f.get("relationshipName")),
         replicates=body.get("replicateable", True),
     )
 
 
-def _is_known(field: str, fields: set[str], relationships: set[str]) -> bool:
-    parent, dot, _ = field.partition(".")
-    return parent in relationships if dot else field in fields
+def _field(described: dict[str, Any]) -> Field:
+    return Field(
+        name=described["name"],
+        type=type_name(described),
+        selectable=described["type"] in SELECTABLE and not described.get("deprecatedAndHidden"),
+        values=tuple(v["value"] for v in described.get("picklistValues") or () if v.get("active", True)),
+    )

@@ -46,6 +46,15 @@ class SalesforceSettings(SystemSettings):
     overlap_seconds: float = Field(
         default=1800, ge=0, le=86_400, description="How far a window reads back, for rows committed late."
     )
+    keep_new_fields: bool = Field(
+        default=True, description="Fetch fields that the contract does not name as well, so that the lake has them."
+    )
+    rest_below_rows: int = Field(
+        default=2000,
+        ge=0,
+        le=50_000,
+        description="Results of up to so many rows come by the REST API, which is quicker; 0 for bulk jobs only.",
+    )
     tables_at_once: int = Field(default=4, ge=1, le=25, description="Bulk jobs that run side by side.")
     pages_at_once: int = Field(default=3, ge=1, le=10, description="Result pages of one job fetched side by side.")
     page_rows: int | None = Field(
@@ -55,7 +64,11 @@ class SalesforceSettings(SystemSettings):
     longest_poll_seconds: float = Field(default=15, gt=0, description="Longest wait between two looks at a job.")
     job_deadline_seconds: float = Field(default=7200, gt=0, description="How long one job may take before we give up.")
     quota_share: float = Field(
-        default=0.9, gt=0, le=1, description="Part of the org's daily API calls after which we stop, whoever used them."
+        default=0.9,
+        gt=0,
+        le=1,
+        description="Part of the org's daily API calls, bulk jobs and bulk results after which we stop, whoever used "
+        "them. The rest is for people.",
     )
 
     @model_validator(mode="after")

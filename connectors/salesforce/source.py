@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import httpx
 
-from connectors.answers import server_clock
 from connectors.batch import BatchRequest, Manifest
-from connectors.contract import Table
+from connectors.contract import Column, Table
 from connectors.errors import MgdwError
 from connectors.http import CallBudget, HttpSession, RetryPolicy
 from connectors.lake import Lake
-from connectors.progress import ProgressEvent, Stage, emit
+from connectors.progress import ProgressEvent, emit
 from connectors.salesforce.auth import SalesforceAuth
-from connectors.salesforce.bulk import BulkQuery
 from connectors.salesforce.classify import classify
-from connectors.salesforce.deletes import DeleteLog
+from connectors.salesforce.deletes import SHORTEST, TOO_MANY_IDS
 from connectors.salesforce.describe import Describer
+from connectors.salesforce.fetching import Fetcher
+from connectors.salesforce.quota import Quota, api_usage
 from connectors.salesforce.settings import SalesforceSettings
-from connectors.salesforce.soql import literal, parse, select
+from connectors.salesforce.soql import literal, parse
+from connectors.salesforce.types import fits
 from connectors.source import SchemaDrift, Source, about, as_finished
 
 _LOOKBACK = timedelta(hours=1)
 """How far `/updated` is asked to look; a transaction open for longer is found by the overlap alone."""
+_BLIND_LAG = timedelta(minutes=5)
+"""How far to stay behind an object of which `/updated` cannot tell up to when it is complete."""
 
 
 class SalesforceSource(Source):
@@ -51,7 +53,6 @@ class SalesforceSource(Source):
         retry: RetryPolicy | None = None,
     ) -> None:
         self._settings = settings
-        self._overlap = timedelta(seconds=settings.overlap_seconds)
         self._lag = timedelta(seconds=settings.lag_seconds)
         self._data = f"/services/data/v{settings.api_version}"
         self._session = HttpSession(
@@ -63,9 +64,9 @@ class SalesforceSource(Source):
             budget=CallBudget(share=settings.quota_share, read_usage=api_usage),
             transport=transport,
         )
+        self._quota = Quota(self._session, f"{self._data}/limits/", settings.quota_share)
         self._describer = Describer(self._session, settings.api_version)
-        self._bulk = BulkQuery(self._session, settings)
-        self._deletes = DeleteLog(self._session, self._data, self._overlap)
+        self._fetcher = Fetcher(self._session, settings, self._describer, self._quota, self._data)
 
     async def __aenter__(self) -> Self:
         """Log in. Raises CredentialsRefused, SourceUnavailable, SettingMissing."""
@@ -92,21 +93,33 @@ class SalesforceSource(Source):
         Whole seconds, as SystemModstamp has. `/updated` answers with `latestDateCovered` ("SOAP API Developer
         Guide", GetUpdatedResult); objects it does not serve have only the clock, and the overlap.
         """
-        clock = await self._clock()
+        clock = await self._quota.look()
         schema = await self._describer.schema(table)
-        if schema.replicates:
+        covered = await self._covered(table, clock) if schema.replicates else clock
+        return min(clock, covered).replace(microsecond=0) - self._lag
+
+    async def _covered(self, table: Table, clock: datetime, lookback: timedelta = _LOOKBACK) -> datetime:
+        """Up to when every change is visible; a few minutes ago when the object changes too fast to be told."""
+        try:
             answer = await self._session.request(
                 "GET",
                 f"{self._data}/sobjects/{table.object}/updated/",
-                params={"start": literal(clock - _LOOKBACK), "end": literal(clock)},
+                params={"start": literal(clock - lookback), "end": literal(clock)},
             )
-            covered = answer.json().get("latestDateCovered")
-            clock = min(clock, parse(covered)) if covered else clock
-        return clock.replace(microsecond=0) - self._lag
+        except MgdwError as error:
+            if error.facts.get("code") != TOO_MANY_IDS:
+                raise
+            return await self._covered(table, clock, lookback / 2) if lookback / 2 >= SHORTEST else clock - _BLIND_LAG
+        covered = answer.json().get("latestDateCovered")
+        return parse(covered) if covered else clock
 
     async def drift(self, table: Table) -> SchemaDrift:
         """Compare the object with the contract. Raises UnknownObject."""
         return (await self._describer.schema(table)).drift(table)
+
+    def fits(self, source_type: str, column: Column) -> bool:
+        """See `types.fits`."""
+        return fits(source_type, column)
 
     async def extract(self, requests: Sequence[BatchRequest], lake: Lake) -> AsyncIterator[Manifest]:
         """Fetch the batches side by side and write them to the lake; see `Source.extract`."""
@@ -116,6 +129,7 @@ class SalesforceSource(Source):
             async with turn:
                 return await self._batch(request, lake)
 
+        await self._fetcher.prepare(requests)
         errors: list[Exception] = []
         async with contextlib.aclosing(as_finished((one(request) for request in requests), errors)) as manifests:
             async for manifest in manifests:
@@ -126,52 +140,8 @@ class SalesforceSource(Source):
     async def _batch(self, request: BatchRequest, lake: Lake) -> Manifest:
         table = request.table
         try:
-            found = await lake.manifest(request.prefix)
-            manifest = found or await lake.commit(await self._fetch(request, lake))
+            manifest = await lake.manifest(request.prefix) or await self._fetcher.fetch(request, lake)
         except MgdwError as error:
             raise about(error, table) from error.__cause__
-        _tell(table, "extracted", manifest.rows, manifest.bytes)
+        emit(ProgressEvent(table.source, table.name, "extracted", rows=manifest.rows, bytes=manifest.bytes))
         return manifest
-
-    async def _fetch(self, request: BatchRequest, lake: Lake) -> Manifest:
-        table, window = request.table, request.window
-        schema = await self._describer.schema(table)
-        schema.require(table)
-        soql = select(table, window, self._overlap)
-        _tell(table, "waiting")
-        result = await self._bulk.run(
-            table, soql, lake, request.prefix, lambda rows, size: _tell(table, "extracting", rows, size)
-        )
-        details: dict[str, Any] = {"job": result.job_id, "soql": soql, "api_version": self._settings.api_version}
-        parts = list(result.parts)
-        if schema.replicates:
-            deletes = await self._deletes.copy(table, window, lake, request.prefix)
-            parts += [deletes.part] if deletes.part else []
-            if deletes.known_since and window.lo and deletes.known_since > window.lo:
-                details["deletes_known_since"] = deletes.known_since.isoformat()
-        return Manifest(
-            batch_id=request.batch_id,
-            source=table.source,
-            table=table.name,
-            window=window,
-            prefix=request.prefix,
-            parts=tuple(parts),
-            source_rows=result.rows,
-            extracted_at=datetime.now(UTC),
-            details=details,
-        )
-
-    async def _clock(self) -> datetime:
-        """Salesforce's clock, by the `Date` of an answer; ours if it sends none."""
-        answer = await self._session.request("GET", f"{self._data}/limits/")
-        return server_clock(answer) or datetime.now(UTC)
-
-
-def api_usage(headers: httpx.Headers) -> tuple[int, int] | None:
-    """(used, allowed) API calls of the last 24 hours, by `Sforce-Limit-Info: api-usage=18/5000`."""
-    found = re.search(r"(?<!app-)api-usage=(\d+)/(\d+)", headers.get("Sforce-Limit-Info", ""))
-    return (int(found[1]), int(found[2])) if found else None
-
-
-def _tell(table: Table, stage: Stage, rows: int = 0, size: int = 0) -> None:
-    emit(ProgressEvent(table.source, table.name, stage, rows=rows, bytes=size))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,15 +27,17 @@ from sandbox.server import Servers
 from tests.sandbox.salesforce.tiny_world import TinyWorld
 
 
-def table(name: str, sobject: str, *fields: str, deleted_flag: str | None = "is_deleted") -> Table:
-    """An STG table over the named fields; the last one is the cursor."""
-    columns = tuple(Column(f.lower(), DataType.STRING, f, "", f == "Id") for f in fields)
-    return Table("salesforce", name, "", sobject, columns, ("id",), columns[-1].name, deleted_flag=deleted_flag)
+def table(name: str, sobject: str, *fields: str, **types: DataType) -> Table:
+    """An STG table over the named fields, as text (which makes them come in bulk) unless said; the last one is the
+    cursor."""
+    columns = tuple(Column(f.lower(), types.get(f, DataType.STRING), f, "", f == "Id") for f in fields)
+    flag = "isdeleted" if "IsDeleted" in fields else None
+    return Table("salesforce", name, "", sobject, columns, ("id",), columns[-1].name, deleted_flag=flag)
 
 
 ACCOUNT = table("sfdc_account", "Account", "Id", "IsDeleted", "Name", "Brands__c", "Description", "SystemModstamp")
 OPPORTUNITY = table("sfdc_opportunity", "Opportunity", "Id", "IsDeleted", "Name", "Amount", "SystemModstamp")
-USER = table("sfdc_user", "User", "Id", "Username", "SystemModstamp", deleted_flag=None)
+USER = table("sfdc_user", "User", "Id", "Username", "SystemModstamp")
 
 
 class Pauses:
@@ -129,15 +133,28 @@ def window(lo: datetime, **length: float) -> Window:
     return Window(lo, lo + timedelta(**length))
 
 
-def rows(lake: LocalLake, manifest: Manifest) -> list[dict[str, str]]:
-    """All rows of a batch as text, read from the lake by an independent reader, in order of Id."""
+def rows(lake: LocalLake, manifest: Manifest, kind: str = "rows") -> list[dict[str, str]]:
+    """All rows of a batch as text, read from the lake by an independent reader, in order of Id; times as bulk jobs
+    write them."""
     found: list[dict[str, str]] = []
     for part in manifest.parts:
-        if part.kind == "rows":
-            columns = dict.fromkeys(part.header, "VARCHAR")
-            relation = duckdb.connect().execute(
-                """SELECT * FROM read_csv(?, columns=?, header=true, auto_detect=false, quote='"', escape='"')""",
-                [lake.uri(manifest, part), columns],
-            )
-            found += [dict(zip(part.header, row, strict=True)) for row in relation.fetchall()]
+        if part.kind != kind:
+            continue
+        uri = lake.uri(manifest, part)
+        if part.format == "jsonl":
+            records = map(json.loads, Path(uri).read_text().splitlines())
+            found += [{name: _text(record[name]) for name in part.header} for record in records]
+            continue
+        columns = dict.fromkeys(part.header, "VARCHAR")
+        relation = duckdb.connect().execute(
+            """SELECT * FROM read_csv(?, columns=?, header=true, auto_detect=false, quote='"', escape='"')""",
+            [uri, columns],
+        )
+        found += [dict(zip(part.header, row, strict=True)) for row in relation.fetchall()]
     return sorted(found, key=lambda row: row["Id"])
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return re.sub(r"\+0000$", "Z", value) if isinstance(value, str) else value

@@ -15,6 +15,7 @@ from connectors.errors import (
     SourceUnavailable,
     UnknownField,
     UnknownObject,
+    WorkFailed,
 )
 from connectors.http import RetryPolicy
 from connectors.salesforce.classify import classify, classify_login
@@ -36,7 +37,7 @@ def answer(status: int, code: str, message: str = "some words") -> httpx.Respons
         (400, "INVALID_TYPE", "sObject type 'X' is not supported.", UnknownObject),
         (400, "LIMIT_EXCEEDED", "Max bulk v2 query result size stored (1000000000) kb per 24 hrs", RateLimited),
         (400, "MALFORMED_QUERY", "unexpected token: 'FORM'", ConfigurationError),
-        (400, "QUERY_TIMEOUT", "Your query request was running for too long.", SourceUnavailable),
+        (400, "QUERY_TIMEOUT", "Your query request was running for too long.", WorkFailed),
         (401, "INVALID_SESSION_ID", "Session expired or invalid", CredentialsRefused),
         (403, "API_DISABLED_FOR_ORG", "API is disabled", PermissionMissing),
         (403, "INSUFFICIENT_ACCESS", "insufficient access rights", PermissionMissing),

@@ -8,7 +8,7 @@ import random
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.errors import TruncatedBody, UnreadableFile
@@ -57,14 +57,15 @@ def test_a_gzip_stream_cut_anywhere_is_noticed(length: int) -> None:
 
 
 @given(st.integers(10, len(PACKED) - 1), st.integers(1, 255))
-def test_a_flipped_byte_is_noticed(place: int, change: int) -> None:
+@example(39, 16)  # padding between the stream and its checksum, which nobody reads
+def test_a_flipped_byte_is_noticed_or_changes_nothing_that_is_read(place: int, change: int) -> None:
     broken = bytearray(PACKED)
     broken[place] ^= change
     try:
         assert header(FRAMED, bytes(broken)) == ("Id", "Name")
     except (TruncatedBody, UnreadableFile):
         return
-    pytest.fail("a page with a flipped byte passed as whole")
+    assert gzip.decompress(bytes(broken)) == TEXT
 
 
 def test_a_page_of_several_gzip_members_is_read_through() -> None:

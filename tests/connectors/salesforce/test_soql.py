@@ -9,12 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.batch import BatchRequest
+from connectors.contract import Table
 from connectors.errors import ConfigurationError
-from connectors.salesforce.soql import literal, parse, select
+from connectors.salesforce.soql import literal, parse, rows_of
 from connectors.window import Window
 from tests.connectors.salesforce.conftest import ACCOUNT, table
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
+
+
+def select(of: Table, window: Window, overlap: timedelta, *extra: str) -> str:
+    request = BatchRequest(of, window, extra=extra)
+    return rows_of(request, request.fields, overlap).soql
+
+
 LEAN = table("sfdc_user", "User", "Id", "UserRole.Name", "SystemModstamp")
 
 
