@@ -99,10 +99,10 @@ async def as_finished(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def about(error: ErrorT, table: Table) -> ErrorT:
+def about(error: ErrorT, table: Table | str) -> ErrorT:
     """The error with the table among its facts; a copy, because one refused login may concern several tables."""
     named = copy.copy(error)
-    named.facts = {**error.facts, "table": table.name}
+    named.facts = {**error.facts, "table": table if isinstance(table, str) else table.name}
     return named
 
 

@@ -12,7 +12,7 @@ from connectors.drift import SchemaChange, judge
 from connectors.errors import MgdwError, SourceUnavailable
 from connectors.lake import Lake
 from connectors.progress import ProgressEvent, Stage, emit
-from connectors.source import Source, TableState
+from connectors.source import Source, TableState, about
 from connectors.warehouse import LoadResult, Warehouse
 
 Plan = Callable[[Table, TableState], Awaitable[list[BatchRequest]]]
@@ -142,7 +142,8 @@ class _Run:
     def _failed(self, table: str, error: BaseException) -> None:
         if not isinstance(error, Exception):
             raise error
-        self.outcome.failures.append(TableFailure(table, error))
+        named = about(error, table) if isinstance(error, MgdwError) and table else error
+        self.outcome.failures.append(TableFailure(table, named))
         self._event(table, "failed", error.cause if isinstance(error, MgdwError) else f"{type(error).__name__}")
 
     def _event(self, table: str, stage: Stage, note: str = "") -> None:
