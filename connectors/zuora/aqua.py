@@ -1,34 +1,47 @@
 """AQuA jobs: many queries in one read-only transaction, results as files (Zuora docs, "AQuA API").
 
-Jobs are stateless: no partner and project are named, Zuora remembers nothing, our windows are our own.
+Jobs are stateless: no partner and project are named, Zuora remembers nothing, our windows are our own. The API finds a
+job again by its id, or (stateful only) by partner and project: a job whose process died, or whose id was lost with the
+answer, runs to its end unseen and holds one of the 50 places until then. The next run asks for other windows anyway.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from connectors.errors import MgdwError, PermissionMissing, UnknownField, UnreadableFile, WorkFailed
+from connectors.errors import MgdwError, PermissionMissing, UnknownField, UnknownObject, UnreadableFile, WorkFailed
 from connectors.http import HttpSession
-from connectors.zuora.classify import aqua_problem
+from connectors.zuora.classify import DeletesUnsupported, aqua_problem, too_many_jobs
 from connectors.zuora.settings import ZuoraSettings
 
 MOST_QUERIES = 50
-NULL_TEXT = "\\N"
-DELETED_COLUMN = "Deleted"
-_RUNNING = {"submitted", "executing", "pending"}
+DELETED_COLUMN = "MgdwDeleted"
+"""What the column of the deletion flag shall be called: like no field."""
+_ENDED = {"completed", "error", "failed", "cancelled", "canceled", "aborted"}
+_LAST_WORD = 10.0
+"""Seconds for cancelling a job when we leave."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """One query of a job; `name` is unique in it."""
+    """One query of a job.
+
+    Attributes:
+        name: unique in the job.
+        object: what it reads, for error texts.
+        deleted: also rows deleted in the last 30 days, with a column that says so.
+    """
 
     name: str
+    object: str
     zoql: str
+    deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,9 +54,14 @@ class QueryResult:
 
 @dataclass(frozen=True)
 class JobResult:
-    """One finished job: what each query gave, or why it gave nothing."""
+    """One finished job: what each query gave, or why it gave nothing.
+
+    Attributes:
+        null_text: what stands for NULL in its files.
+    """
 
     job_id: str
+    null_text: str
     results: dict[str, QueryResult]
     failures: dict[str, MgdwError]
 
@@ -60,44 +78,51 @@ class Aqua:
         self._session = session
         self._settings = settings
 
-    async def run(self, queries: Sequence[Query], *, with_deletes: bool) -> JobResult:
-        """Run up to 50 queries in one job and wait for it. The job is cancelled if we are.
+    async def run(self, queries: Sequence[Query]) -> JobResult:
+        """Run up to 50 queries in one job and wait for it. The job is cancelled if we give up or are cancelled.
 
         Raises:
-            DeletesUnsupported: the tenant does not show deleted rows in such a job.
-            UnknownField: Zuora cannot read one of the queries, and does not say which.
+            DeletesUnsupported: the tenant, or an object, does not show deleted rows in such a job.
+            UnknownField, UnknownObject: Zuora cannot read one of the queries.
             PermissionMissing, RateLimited, SourceUnavailable: the job was not taken.
             WorkFailed: it was not taken for another reason, or took too long.
         """
-        job_id = await self._submit(queries, with_deletes=with_deletes)
+        deadline = time.monotonic() + self._settings.job_deadline_seconds
+        # Made anew for each job, so that no value can be equal to it.
+        null_text = f"null-{secrets.token_hex(4)}"
+        job_id = await self._submit(job_payload(queries, null_text), deadline)
         try:
-            job = await self._finished(job_id)
+            job = await self._finished(job_id, deadline)
         except BaseException:
-            with contextlib.suppress(MgdwError):
-                await asyncio.shield(self.cancel(job_id))
+            with contextlib.suppress(MgdwError, TimeoutError):
+                await asyncio.shield(asyncio.wait_for(self.cancel(job_id), _LAST_WORD))
             raise
-        return _judged(job_id, job, queries)
+        return _judged(job_id, job, queries, null_text)
 
     async def cancel(self, job_id: str) -> None:
         """Stop a job, so that it does not count against the 50 that may run."""
         await self._session.request("DELETE", f"/v1/batch-query/jobs/{job_id}")
 
-    async def _submit(self, queries: Sequence[Query], *, with_deletes: bool) -> str:
-        payload = job_payload(queries, with_deletes=with_deletes)
-        answer = _object((await self._session.request("POST", "/v1/batch-query/", json=payload)).json())
-        problem = aqua_problem(answer, "the job was not taken")
-        if problem is not None:
-            raise problem
+    async def _submit(self, payload: dict[str, Any], deadline: float) -> str:
+        """The job's id. Waits while too many other jobs run."""
+        pause = self._settings.first_poll_seconds
+        while True:
+            answer = _object((await self._session.request("POST", "/v1/batch-query/", json=payload)).json())
+            problem = aqua_problem(answer, "the job was not taken")
+            if problem is None:
+                break
+            if not too_many_jobs(problem) or time.monotonic() > deadline:
+                raise problem
+            pause = await self._wait(pause)
         if not answer.get("id"):
             raise UnreadableFile("zuora: the answer to a new job has no id")
         return str(answer["id"])
 
-    async def _finished(self, job_id: str) -> dict[str, Any]:
+    async def _finished(self, job_id: str, deadline: float) -> dict[str, Any]:
         pause = self._settings.first_poll_seconds
-        deadline = time.monotonic() + self._settings.job_deadline_seconds
         while True:
             job = _object((await self._session.request("GET", f"/v1/batch-query/jobs/{job_id}")).json())
-            if job.get("status") not in _RUNNING:
+            if job.get("status") in _ENDED or job.get("errorCode"):
                 return job
             if time.monotonic() > deadline:
                 raise WorkFailed(
@@ -106,13 +131,16 @@ class Aqua:
                     job=job_id,
                     deadline=self._settings.job_deadline_seconds,
                 )
-            await self._session.retry.sleep(pause)
-            pause = min(pause * 2, self._settings.longest_poll_seconds)
+            pause = await self._wait(pause)
+
+    async def _wait(self, pause: float) -> float:
+        """Wait; returns how long to wait next time."""
+        await self._session.retry.sleep(pause)
+        return min(pause * 2, self._settings.longest_poll_seconds)
 
 
-def job_payload(queries: Sequence[Query], *, with_deletes: bool) -> dict[str, Any]:
+def job_payload(queries: Sequence[Query], null_text: str) -> dict[str, Any]:
     """The body that submits a stateless job."""
-    deleted = {"deleted": {"column": DELETED_COLUMN, "format": "Boolean"}} if with_deletes else {}
     return {
         "format": "gzip",
         "version": "1.1",
@@ -120,12 +148,17 @@ def job_payload(queries: Sequence[Query], *, with_deletes: bool) -> dict[str, An
         "encrypted": "none",
         "useQueryLabels": "true",
         "dateTimeUtc": "true",
-        "nullReplacement": NULL_TEXT,
-        "queries": [{"name": q.name, "type": "zoqlexport", "query": q.zoql, **deleted} for q in queries],
+        "nullReplacement": null_text,
+        "queries": [_payload(query) for query in queries],
     }
 
 
-def _judged(job_id: str, job: dict[str, Any], queries: Sequence[Query]) -> JobResult:
+def _payload(query: Query) -> dict[str, Any]:
+    deleted = {"deleted": {"column": DELETED_COLUMN, "format": "Boolean"}} if query.deleted else {}
+    return {"name": query.name, "type": "zoqlexport", "query": query.zoql, **deleted}
+
+
+def _judged(job_id: str, job: dict[str, Any], queries: Sequence[Query], null_text: str) -> JobResult:
     problem = aqua_problem(job, f"job {job_id} is {job.get('status')}")
     shown: list[dict[str, Any]] = job.get("batches") or []
     batches = {str(batch.get("name")): batch for batch in shown}
@@ -137,15 +170,19 @@ def _judged(job_id: str, job: dict[str, Any], queries: Sequence[Query]) -> JobRe
         batch = batches.get(query.name)
         if batch is None:
             failures[query.name] = PermissionMissing(
-                f"zuora ignored the query {query.name} without a word",
-                remedy="Zuora leaves out queries on objects the API user may not see: grant it the object.",
+                f"zuora ignored the query {query.name} on {query.object} without a word",
+                remedy=f"Zuora leaves out queries on objects the API user may not see: grant it {query.object}.",
                 job=job_id,
+                object=query.object,
             )
         elif batch.get("status") == "completed":
-            results[query.name] = _result(query.name, batch)
+            try:
+                results[query.name] = _result(query.name, batch)
+            except UnreadableFile as error:
+                failures[query.name] = error
         else:
-            failures[query.name] = _batch_problem(query.name, batch, job_id)
-    return JobResult(job_id, results, failures)
+            failures[query.name] = _batch_problem(query, batch, job_id)
+    return JobResult(job_id, null_text, results, failures)
 
 
 def _result(name: str, batch: dict[str, Any]) -> QueryResult:
@@ -159,13 +196,17 @@ def _result(name: str, batch: dict[str, Any]) -> QueryResult:
     return QueryResult(tuple(str(file) for file in files), rows)
 
 
-def _batch_problem(name: str, batch: dict[str, Any], job_id: str) -> MgdwError:
+def _batch_problem(query: Query, batch: dict[str, Any], job_id: str) -> MgdwError:
     status, message = str(batch.get("status")), " ".join(str(batch.get("message") or "").split())
-    cause = f"zuora: the query {name} is {status}{f': {message}' if message else ''}"
+    cause = f"zuora: the query {query.name} on {query.object} is {status}{f': {message}' if message else ''}"
     lower = message.lower()
+    if status == "deleted_notallowed":
+        return DeletesUnsupported(cause, job=job_id)
+    if "no object named" in lower:
+        return UnknownObject(cause, job=job_id)
     if "no field named" in lower or "syntax" in lower:
         return UnknownField(cause, job=job_id)
-    if status == "deleted_notallowed" or "permission" in lower or "not authorized" in lower:
+    if "permission" in lower or "not authorized" in lower:
         return PermissionMissing(cause, job=job_id)
     return WorkFailed(cause, remedy="Run again; if it happens again, try the query in Zuora itself.", job=job_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -34,6 +35,8 @@ _CATEGORIES: dict[str, type[MgdwError]] = {
 }
 """By the last two digits of a reason's code: access, authentication, not found, locked, internal, temporary, rate."""
 
+_TOO_MANY = re.compile(r"concurrent|too many|limit (is |was |has been |)(reached|exceeded)", re.IGNORECASE)
+
 _AQUA: dict[str, type[MgdwError]] = {"90005": UnknownField, "90009": PermissionMissing}
 
 
@@ -52,7 +55,10 @@ def classify(response: httpx.Response) -> MgdwError | None:
     answer = _json(response) if body == b"{" else None
     if response.is_success and body == b"{" and answer is None:
         return TruncatedBody(f"zuora: {response.request.url.path} answered JSON that ends in mid-text")
-    return _reasons(response, answer or {}) or default_classify(response)
+    problem = _reasons(response, answer or {}) or default_classify(response)
+    if isinstance(problem, RateLimited) and problem.retry_after is None:
+        problem.retry_after = _reset(response)
+    return problem
 
 
 def aqua_problem(answer: dict[str, Any], what: str) -> MgdwError | None:
@@ -63,7 +69,32 @@ def aqua_problem(answer: dict[str, Any], what: str) -> MgdwError | None:
     cause = f"zuora: {what}: {code} {answer.get('message') or ''}".rstrip()
     if code in NO_DELETES:
         return DeletesUnsupported(cause, code=code)
+    if "no object named" in cause.lower():
+        return UnknownObject(cause, code=code)
     return _AQUA.get(code, WorkFailed)(cause, code=code)
+
+
+def too_many_jobs(problem: MgdwError) -> bool:
+    """True when a job was refused because 50 others run. Zuora documents the limit, but no code for it."""
+    return type(problem) is WorkFailed and _TOO_MANY.search(problem.cause) is not None
+
+
+def refused_field(cause: str) -> str | None:
+    """The field that a syntax error is about, as its query wrote it, if it says so: `There is no field named X`."""
+    found = re.search(r"no field named '?([\w.]+)", cause, re.IGNORECASE)
+    return found[1].rstrip(".") if found else None
+
+
+def refused_query(cause: str) -> str:
+    """The start of the query that a syntax error is about, in lower case; empty if it does not say."""
+    found = re.search(r"Query = (select .*)", cause, re.IGNORECASE)
+    return found[1].rstrip(').," ').lower() if found else ""
+
+
+def _reset(response: httpx.Response) -> float | None:
+    """Seconds until the window of the rate limit ends."""
+    text = response.headers.get("RateLimit-Reset", "").strip()
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
 
 
 def _reasons(response: httpx.Response, answer: dict[str, Any]) -> MgdwError | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from connectors.batch import Part
 from connectors.contract import Table
@@ -12,6 +14,7 @@ from connectors.errors import CountMismatch, MgdwError, SourceUnavailable, Unrea
 from connectors.http import HttpSession
 from connectors.lake import Lake
 from connectors.zuora.aqua import DELETED_COLUMN, QueryResult
+from connectors.zuora.classify import DeletesUnsupported
 from connectors.zuora.csv_file import GzipCsv
 
 TOMBSTONE_FIELD = "_deleted"
@@ -22,10 +25,9 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class Download:
-    """Fetches the files of one query.
+    """Fetches the files of a batch.
 
     Args:
-        expressions: how the query names each field of the contract.
         told: called with the bytes of each chunk written.
     """
 
@@ -33,37 +35,52 @@ class Download:
     lake: Lake
     prefix: str
     table: Table
-    expressions: Mapping[str, str]
     told: Callable[[int], None]
 
-    async def parts(self, result: QueryResult) -> list[Part]:
-        """Write every file as a part.
+    async def parts(
+        self,
+        result: QueryResult,
+        fields: Mapping[str, str],
+        kind: Literal["rows", "keys"],
+        *,
+        deletes: bool = False,
+    ) -> list[Part]:
+        """Write every file of one query as a part; a file without even a header is none.
+
+        Args:
+            fields: the fields asked for, with their names in the query.
+            deletes: whether a column was asked for that flags deleted rows.
 
         Raises:
             CountMismatch: the files hold other rows than Zuora counted.
-            UnreadableFile: a file is no gzipped CSV with the fields of the contract.
+            UnreadableFile: a file is no rectangular gzipped CSV with the fields asked for.
+            DeletesUnsupported: the column of deleted rows was asked for and is not there.
             TruncatedBody: a file ended early, also when tried again.
         """
-        parts = [await self._part(file, index) for index, file in enumerate(result.files)]
+        found = [await self._part(file, f"{kind}-{i:05d}.csv.gz", fields, kind) for i, file in enumerate(result.files)]
+        parts = [part for part in found if part]
         received = sum(part.rows or 0 for part in parts)
         if received != result.rows:
             raise CountMismatch(
-                f"{self.table.name}: zuora counted {result.rows} rows, the files hold {received}",
+                f"{self.table.name}: zuora counted {result.rows} {kind}, the files hold {received}",
                 expected=result.rows,
                 received=received,
             )
+        if deletes and any(TOMBSTONE_FIELD not in part.header for part in parts):
+            raise DeletesUnsupported(f"zuora left out the column of deleted rows of {self.table.object}")
         return parts
 
-    async def _part(self, file_id: str, index: int) -> Part:
-        async def once() -> Part:
-            name = f"rows-{index:05d}.csv.gz"
+    async def _part(
+        self, file_id: str, name: str, fields: Mapping[str, str], kind: Literal["rows", "keys"]
+    ) -> Part | None:
+        async def once() -> Part | None:
             # Asked for gzip, a proxy may pack the packed file once more.
             headers = {"Accept-Encoding": "identity"}
             async with (
                 self.session.stream("GET", f"/v1/file/{file_id}", headers=headers) as response,
-                self.lake.new_part(self.prefix, name, kind="rows", format="csv") as part,
+                self.lake.new_part(self.prefix, name, kind=kind, format="csv") as part,
             ):
-                file = GzipCsv()
+                file = GzipCsv(f"{self.table.name}: file {file_id}")
                 first = True
                 async for chunk in response.aiter_raw(_CHUNK):
                     if first and not chunk.startswith(_GZIP):
@@ -73,34 +90,44 @@ class Download:
                     await part.write(chunk)
                     self.told(len(chunk))
                 file.finish()
-                part.finish(header=header_of(file.header, self.table, self.expressions), rows=file.rows)
+                if not file.header:
+                    return None
+                part.finish(header=header_of(file.header, self.table, fields), rows=file.rows)
             return part.part
 
         return await self.session.retrying(once)
 
 
-def header_of(cells: tuple[str, ...], table: Table, expressions: Mapping[str, str]) -> tuple[str, ...]:
+def header_of(cells: tuple[str, ...], table: Table, fields: Mapping[str, str]) -> tuple[str, ...]:
     """The contract's name for each column of a file.
 
-    Cells come as `Name`, or as `Account.Name` with the object before it; a parent's key stays `Account.Id`.
+    Cells come as `Name`, or as `Account.Name` with the object before it; a parent's key stays `Account.Id`. Their
+    order does not matter, and columns that nobody asked for keep their name.
+
+    Args:
+        fields: what was asked for, with its name in the query.
 
     Raises:
-        UnreadableFile: a field that was asked for is not there.
+        UnreadableFile: a field that was asked for is not there, or twice.
     """
     own = f"{table.object}.".lower()
-    asked = {expression.lower(): field for field, expression in expressions.items()}
-    asked.setdefault(DELETED_COLUMN.lower(), TOMBSTONE_FIELD)
+    asked = {text.lower(): field for field, text in fields.items()}
+    asked[DELETED_COLUMN.lower()] = TOMBSTONE_FIELD
     header: list[str] = []
     for cell in cells:
         lower = cell.strip().lower()
         header.append(asked.get(lower) or asked.get(lower.removeprefix(own)) or cell.strip())
-    missing = [field for field in table.fields if field not in header]
-    if missing:
-        raise UnreadableFile(
-            f"{table.name}: the file lacks {', '.join(missing)}; its header is {', '.join(cells)[:300]}",
-            table=table.name,
-            fields=tuple(missing),
-        )
+    seen = Counter(header)
+    for what, wrong in (
+        ("lacks", [field for field in fields if not seen[field]]),
+        ("has twice", [field for field in fields if seen[field] > 1]),
+    ):
+        if wrong:
+            raise UnreadableFile(
+                f"{table.name}: the file {what} {', '.join(wrong)}; its header is {', '.join(cells)[:300]}",
+                table=table.name,
+                fields=tuple(wrong),
+            )
     return tuple(header)
 
 

@@ -73,16 +73,19 @@ class QueryError(Exception):
 
 
 AQUA_MESSAGES = {
+    # Zuora documents the limit of concurrent jobs, but neither code nor words: 90018 is ours.
     90002: "Invalid Job Id.",
     90003: "Invalid Job Id for job cancellation.",
     90004: "Invalid number of queries allowed. A maximum of 50 queries are supported in an AQuA request.",
-    90005: "There is a syntax error in one of the queries in the AQuA input.",
+    90005: "There is a syntax error in one of the queries in the AQuA input",
     90007: "The query execution has been aborted.",
     90009: "User is not authorized.",
     90010: "Internal Server Error.",
     90012: "Stateless AQuA does not support deleted columns.",
     90015: "The incremental timestamp is invalid.",
     90016: "There are no queries included in the AQuA version 1.0 request.",
+    90017: "The object does not support the querying of deleted records:",
+    90018: "The maximum number of concurrent stateless AQuA jobs has been reached.",
 }
 
 

@@ -48,10 +48,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """One field."""
+    """One field. `is_refused`: described, but no query may name it."""
 
     name: str
     kind: Kind
+    is_refused: bool = False
 
     @property
     def is_custom(self) -> bool:
@@ -82,11 +83,15 @@ class Schema:
 
     Args:
         hidden: objects (`Payment`) or fields (`Payment.Gateway`) that the API user has no permission for.
+        refused: fields that no query may name.
     """
 
-    def __init__(self, world: World, hidden: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, world: World, hidden: frozenset[str] = frozenset(), refused: frozenset[str] = frozenset()
+    ) -> None:
         self._world = world
         self._hidden = hidden
+        self._refused = refused
 
     def names(self) -> list[str]:
         """Names of the objects the user may see, sorted."""
@@ -102,7 +107,11 @@ class Schema:
         if table is None:
             return None
         columns = self._world.columns(SCHEMA, table)
-        fields = (Field(column, _kind(kind)) for column, kind in columns if not column.startswith("_"))
+        fields = (
+            Field(column, _kind(kind), f"{table}.{column}" in self._refused)
+            for column, kind in columns
+            if not column.startswith("_")
+        )
         return ZuoraObject(table, tuple(f for f in fields if f"{table}.{f.name}" not in self._hidden))
 
     def _tables(self) -> list[str]:

@@ -45,7 +45,7 @@ class ZuoraTenant:
     @property
     def schema(self) -> Schema:
         """Objects and fields as the user sees them now."""
-        return Schema(self.world, self.options.hidden)
+        return Schema(self.world, self.options.hidden, self.options.refused)
 
     def expire_sessions(self) -> None:
         """End every access token, as a deactivated one would in mid-run."""

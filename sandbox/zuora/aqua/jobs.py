@@ -19,6 +19,7 @@ from sandbox.zuora.schema import Schema, World
 from sandbox.zuora.zoql import Dialect, Plan, Query, parse, translate
 
 Status = Literal["submitted", "executing", "completed", "error", "failed", "cancelled"]
+_QUOTED = 700
 _ENDED = ("completed", "error", "failed", "cancelled")
 
 
@@ -66,6 +67,12 @@ class Job:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: Status = "submitted"
     error: AquaError | None = None
+    change: Callable[[str, bytes], bytes] | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """True while it counts among the jobs that may run at once."""
+        return self.status not in _ENDED or (self.polls_left > 0 and self.status != "cancelled")
 
     def answer(self, *, hold: bool = False) -> dict[str, Any]:
         """The job as GET shows it. `hold` shows an ended job as one that still runs."""
@@ -107,6 +114,7 @@ class AquaJobs:
         self._jobs: dict[str, Job] = {}
         self._files: dict[str, Path] = {}
         self._failures: list[tuple[Status, int]] = []
+        self._changes: list[Callable[[str, bytes], bytes]] = []
         self._lock = threading.Lock()
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="zuora-aqua")
 
@@ -114,6 +122,20 @@ class AquaJobs:
         """Make the next job end badly once it runs."""
         with self._lock:
             self._failures.append((status, code))
+
+    def spoil_next(self, change: Callable[[str, bytes], bytes]) -> None:
+        """Let `change` have its way with the CSV files of the next job, by the name of the query."""
+        with self._lock:
+            self._changes.append(change)
+
+    def forget_files(self) -> None:
+        """Let every result file expire, as Zuora does after some days."""
+        with self._lock:
+            for job in self._jobs.values():
+                for batch in job.batches:
+                    for file_id in batch.files:
+                        self._files.pop(file_id).unlink(missing_ok=True)
+                    batch.files = ()
 
     def submit(self, request: JobRequest) -> dict[str, Any]:
         """Take a job and start it; the answer shows it as submitted.
@@ -123,6 +145,9 @@ class AquaJobs:
         """
         if not self._options.aqua_allowed:
             raise AquaError(90009)
+        with self._lock:
+            if sum(job.is_under_way for job in self._jobs.values()) >= self._options.jobs_at_once:
+                raise AquaError(90018)
         if not self._options.stateless_deletes and any(query.deleted for query in request.queries):
             raise AquaError(90012)
         schema = self._schema()
@@ -131,13 +156,17 @@ class AquaJobs:
             parsed = _parsed(query)
             if schema.is_hidden(parsed.object):
                 continue
-            self._plan(parsed, query, schema)
+            if self._options.judged == "on submission":
+                self._plan(parsed, query, schema)
+                if query.deleted and parsed.object in self._options.undeletable:
+                    raise AquaError(90017, parsed.object)
             batches.append(Batch(query))
         job = Job(request, batches, f"{self._world.now:%Y-%m-%dT%H:%M:%S+0000}", self._options.polls_until_done)
         answer = job.answer()
         with self._lock:
             self._jobs[job.id] = job
             failure = self._failures.pop(0) if self._failures else None
+            job.change = self._changes.pop(0) if self._changes else None
         self._workers.submit(self._run, job, failure)
         return answer
 
@@ -178,7 +207,7 @@ class AquaJobs:
         try:
             return translate(parsed, dialect, self._world, with_deleted=query.deleted is not None)
         except QueryError as error:
-            raise AquaError(90005, f"({query.name or query.query[:40]}: {error})") from None
+            raise _unreadable(query, error) from None
 
     def _run(self, job: Job, failure: tuple[Status, int] | None) -> None:
         with self._lock:
@@ -194,7 +223,8 @@ class AquaJobs:
             with self._world.lock:
                 results = [(batch, self._execute(job, batch)) for batch in job.batches]
             for batch, result in results:
-                self._finish(job, batch, result)
+                if result:
+                    self._finish(job, batch, result)
         except Exception as error:  # noqa: BLE001 - a job that does not end would be asked for for ever
             with self._lock:
                 job.error = error if isinstance(error, AquaError) else AquaError(90010, type(error).__name__)
@@ -205,15 +235,29 @@ class AquaJobs:
             return
         with self._lock:
             if job.status == "executing":
-                job.status = "completed"
+                job.status = "completed" if all(b.status == "completed" for b in job.batches) else "error"
             else:
                 for batch in job.batches:
                     self._forget_files(batch)
 
-    def _execute(self, job: Job, batch: Batch) -> Results:
-        plan = self._plan(_parsed(batch.request), batch.request, self._schema())
+    def _execute(self, job: Job, batch: Batch) -> Results | None:
+        """The results of one query; None if it cannot be run, which its status then says."""
+        try:
+            plan = self._plan(_parsed(batch.request), batch.request, self._schema())
+        except AquaError as error:
+            if self._options.judged == "on submission":
+                raise
+            batch.status, batch.message = "aborted", error.message
+            return None
+        if batch.request.deleted and plan.object.name in self._options.undeletable:
+            batch.status = "deleted_notallowed"
+            return None
         writer = ResultWriter(self._world, job.request, self._options)
-        return writer.write(plan, batch.request.deleted, self._folder / batch.id)
+        results = writer.write(plan, batch.request.deleted, self._folder / batch.id)
+        if job.change:
+            for path in results.paths:
+                path.write_bytes(job.change(batch.request.name, path.read_bytes()))
+        return results
 
     def _finish(self, job: Job, batch: Batch, results: Results) -> None:
         paths = [packed(path, job.request.format) for path in results.paths]
@@ -233,4 +277,9 @@ def _parsed(query: QueryRequest) -> Query:
     try:
         return parse(query.query)
     except QueryError as error:
-        raise AquaError(90005, f"({query.name or query.query[:40]}: {error})") from None
+        raise _unreadable(query, error) from None
+
+
+def _unreadable(query: QueryRequest, error: QueryError) -> AquaError:
+    """The message as seen in guardian/support-service-lambdas#1932; it breaks off in a long query."""
+    return AquaError(90005, f"(Error = {str(error).rstrip('.')}, Query = {query.query[:_QUOTED]})")

@@ -16,10 +16,7 @@ from sandbox.zuora.zoql import Plan
 from sandbox.zuora.zoql.literals import local_time, offset_text, quoted
 from sandbox.zuora.zoql.syntax import Name
 
-SYSTEM_ZONE = "America/Los_Angeles"
 _CHUNK = 1 << 20
-_MIDNIGHTS = (25_200, 28_800)
-"""Seconds of the UTC day at which a Pacific day can begin."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +81,10 @@ class ResultWriter:
             shown = f"strftime({local}, '%Y-%m-%dT%H:%M:%S') || {offset_text(column, local)}"
         if not self.options.bare_midnights:
             return shown
-        pacific = local_time(column, SYSTEM_ZONE)
-        midnight = f"epoch({column}) % 86400 IN {_MIDNIGHTS} AND hour({pacific}) = 0"
-        return f"CASE WHEN {midnight} THEN strftime({pacific}, '%Y-%m-%d') ELSE {shown} END"
+        own = local_time(column, self.options.system_zone)
+        # Zones differ from UTC by quarters of an hour: most stamps need no look at the zone.
+        midnight = f"epoch({column}) % 900 = 0 AND CAST({own} AS TIME) = TIME '00:00'"
+        return f"CASE WHEN {midnight} THEN strftime({own}, '%Y-%m-%d') ELSE {shown} END"
 
 
 def packed(path: Path, form: Literal["csv", "gzip", "zip"]) -> Path:

@@ -75,7 +75,7 @@ def _resolved(name: Name, subject: ZuoraObject) -> Field:
     if name.prefix and name.prefix.lower() != subject.name.lower():
         # A parent's id is the one field of another object that every row carries.
         field = subject.field(f"{name.prefix}Id") if name.field.lower() == "id" else None
-    if field is None:
+    if field is None or field.is_refused:
         raise QueryError(f"There is no field named {name}.")
     return field
 

@@ -66,6 +66,11 @@ class Office:
         """Snapshots of some tables, of all without names."""
         return [BatchRequest(table(n), Window(None, self.world.now)) for n in names or [t[6:] for t in TABLES]]
 
+    def widened(self, name: str, *columns: str) -> None:
+        """Give an object more fields. Only in a world of its own."""
+        for column in columns:
+            self.world.sql(f'ALTER TABLE zuora."{table(name).object}" ADD COLUMN {column}')
+
     def submissions(self) -> int:
         return sum(call.startswith("POST /v1/batch-query") for call in self.faults.seen)
 
@@ -108,10 +113,12 @@ async def extracted(source: ZuoraSource, lake: LocalLake, requests: list[BatchRe
     return {manifest.table: manifest async for manifest in found}
 
 
-def records(lake: LocalLake, manifest: Manifest) -> list[dict[str, str | None]]:
+def records(lake: LocalLake, manifest: Manifest, kind: str = "rows") -> list[dict[str, str | None]]:
     """The rows as the warehouse reads them: by the part's header, NULL by the manifest's text."""
     found: list[dict[str, str | None]] = []
     for part in manifest.parts:
+        if part.kind != kind:
+            continue
         text = gzip.decompress(Path(lake.uri(manifest, part)).read_bytes()).decode()
         lines = list(csv.reader(io.StringIO(text, newline="")))[1:]
         assert len(lines) == part.rows

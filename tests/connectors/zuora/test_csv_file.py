@@ -28,7 +28,7 @@ def written(rows: list[list[str]], *, quote_all: bool, end: str) -> str:
 
 
 def seen(data: bytes, size: int) -> GzipCsv:
-    file = GzipCsv()
+    file = GzipCsv("file 1")
     for start in range(0, len(data), size):
         file.feed(data[start : start + size])
     return file
@@ -64,7 +64,7 @@ def test_a_mark_before_the_header_is_no_part_of_it() -> None:
 
 def test_something_else_than_gzip_is_refused() -> None:
     with pytest.raises(UnreadableFile):
-        GzipCsv().feed(b"Id,Name\n")
+        GzipCsv("file 1").feed(b"Id,Name\n")
 
 
 def test_an_empty_file_has_neither_header_nor_rows() -> None:

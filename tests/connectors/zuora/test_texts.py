@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +28,7 @@ from connectors.zuora.aqua import Query, job_payload
 from connectors.zuora.classify import DeletesUnsupported, aqua_problem, classify
 from connectors.zuora.describe import parse
 from connectors.zuora.download import header_of
-from connectors.zuora.zoql import literal, select
+from connectors.zuora.zoql import literal, select_keys, select_rows
 from sandbox.zuora.zoql import parse as parse_zoql
 from tests.connectors.zuora.conftest import TABLES, table
 
@@ -44,7 +45,7 @@ def test_every_query_selects_the_fields_of_the_contract_in_its_window(
     subject: Table, one: datetime, other: datetime, overlap: int
 ) -> None:
     window = Window(min(one, other), max(one, other))
-    query = parse_zoql(select(subject, window, timedelta(seconds=overlap), plain(subject)))
+    query = parse_zoql(select_rows(subject, window, timedelta(seconds=overlap), subject.fields))
     assert tuple(str(name) for name in query.names) == subject.fields
     assert query.object == subject.object
     bounds = [(part.operator, datetime.fromisoformat(part.value.text)) for part in query.where.parts]  # type: ignore[union-attr]
@@ -53,8 +54,13 @@ def test_every_query_selects_the_fields_of_the_contract_in_its_window(
 
 
 def test_a_snapshot_asks_for_everything() -> None:
-    text = select(table("product"), Window(None, NOW), timedelta(0), plain(table("product")))
+    text = select_rows(table("product"), Window(None, NOW), timedelta(0), table("product").fields)
     assert text.endswith(" from Product")
+
+
+def test_keys_are_asked_for_without_a_window() -> None:
+    filtered = replace(table("product"), filter="SKU != null")
+    assert select_keys(filtered, ["Id", "UpdatedDate"]) == "select Id, UpdatedDate from Product where (SKU != null)"
 
 
 def test_a_stamp_spells_its_offset_out() -> None:
@@ -62,10 +68,12 @@ def test_a_stamp_spells_its_offset_out() -> None:
 
 
 def test_a_job_is_stateless_and_asks_for_tombstones() -> None:
-    payload = job_payload([Query("00-x", "select Id from X")], with_deletes=True)
+    queries = [Query("00-x", "X", "select Id from X", deleted=True), Query("00-x-keys", "X", "select Id from X")]
+    payload = job_payload(queries, "null-1")
     assert not {"partner", "project", "incrementalTime"} & set(payload)
-    assert payload["queries"][0]["deleted"] == {"column": "Deleted", "format": "Boolean"}
-    assert "deleted" not in job_payload([Query("00-x", "")], with_deletes=False)["queries"][0]
+    assert payload["nullReplacement"] == "null-1"
+    assert payload["queries"][0]["deleted"] == {"column": "MgdwDeleted", "format": "Boolean"}
+    assert "deleted" not in payload["queries"][1]
 
 
 DESCRIPTION = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -95,9 +103,11 @@ def test_a_header_gets_the_contracts_names() -> None:
     subject = table("product")
     expressions = plain(subject) | {"Category": "Family.Id"}
     cells = tuple("Family.Id" if f == "Category" else f"Product.{f}" for f in subject.fields)
-    assert header_of((*cells, "Deleted", "Extra"), subject, expressions) == (*subject.fields, "_deleted", "Extra")
+    assert header_of((*cells, "MgdwDeleted", "Extra"), subject, expressions) == (*subject.fields, "_deleted", "Extra")
     with pytest.raises(UnreadableFile, match=r"lacks .*SKU"):
         header_of(("Id",), subject, expressions)
+    with pytest.raises(UnreadableFile, match="has twice SKU"):
+        header_of((*cells, "SKU"), subject, expressions)
 
 
 def answer(status: int, body: Any, **headers: str) -> httpx.Response:
