@@ -1,0 +1,114 @@
+"""Where examples run: one event loop, one warehouse, one folder for lakes, for all examples of a source."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from connectors.contract import Contract, Table
+from tests.reliability.model.effects import Crash, Effects, WatchedLake, WatchedWarehouse
+
+ResultT = TypeVar("ResultT")
+
+
+class Ear(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(self.format(record))
+
+
+class Stage:
+    """Opened once; `reset` makes it empty for the next example.
+
+    Attributes:
+        effects: of what runs now.
+        said: texts that people may read: logs, errors.
+    """
+
+    def __init__(self, table: Table) -> None:
+        memory = Path("/dev/shm")
+        self.folder = Path(tempfile.mkdtemp(prefix="mgdw-model-", dir=memory if memory.is_dir() else None))
+        self.table = table
+        self.effects = Effects()
+        self.ear = Ear()
+        self._runner = asyncio.Runner()
+        self.warehouse = WatchedWarehouse(
+            self.folder / "warehouse.duckdb", threads=1, loads_at_once=1,
+            on_statement=lambda _: self._statement(),
+        )  # fmt: skip
+        self.warehouse.effects = lambda: self.effects
+        self.run(self.warehouse.__aenter__())
+        self.run(self.warehouse.ensure(Contract((table,))))
+        self._lakes = 0
+        self.reset()
+
+    @property
+    def said(self) -> list[str]:
+        """Everything logged since the reset."""
+        return self.ear.heard
+
+    def reset(self) -> None:
+        """Empty tables, a new lake."""
+        self.effects = Effects()
+        self.ear.heard.clear()
+        self._lakes += 1
+        self.lake = WatchedLake(self.folder / f"lake-{self._lakes}", lambda: self.effects)
+        for row in self.run(self.warehouse.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'STG'")):
+            self.run(self.warehouse.rows(f'DELETE FROM "STG"."{row["table_name"]}"'))
+
+    def clear(self) -> None:
+        """Remove the lake of this example."""
+        shutil.rmtree(self.lake.root, ignore_errors=True)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.effects = Effects()
+        self.run(self.warehouse.__aexit__(None, None, None))
+        self._runner.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """Run to the end; a crash leaves nothing running."""
+
+        async def alone() -> ResultT:
+            try:
+                return await work
+            finally:
+                left = asyncio.all_tasks() - {asyncio.current_task()}
+                for task in left:
+                    task.cancel()
+                await asyncio.gather(*left, return_exceptions=True)
+
+        logger = logging.getLogger()
+        level = logger.level
+        logger.addHandler(self.ear)
+        logger.setLevel(logging.DEBUG)
+        try:
+            return self._runner.run(alone())
+        finally:
+            logger.removeHandler(self.ear)
+            logger.setLevel(level)
+
+    def stored(self) -> dict[Any, dict[str, Any]]:
+        """STG's rows by key. Raises AssertionError when a key is there twice."""
+        rows = self.run(self.warehouse.rows(f'SELECT * FROM "STG"."{self.table.name}"'))
+        key = self.table.primary_key[0]
+        found = {row[key]: row for row in rows}
+        assert len(found) == len(rows), f"a key is stored twice: {rows}"
+        return found
+
+    def _statement(self) -> None:
+        self.effects.before()
+
+
+__all__ = ["Crash", "Stage"]
