@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
@@ -24,7 +25,8 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from sandbox.faults import FaultInjector, Faults
 from sandbox.server import Servers
-from sandbox.sigv4 import refusal
+from sandbox.sigv4 import refusal, scope_of
+from sandbox.sts import Role
 
 REGION = "us-east-1"
 
@@ -50,13 +52,24 @@ class S3Server:
     Args:
         faults: interfere with the requests; its own set by default.
         bucket: name of the bucket; made up by default.
+        clock: the time its answers carry (UTC); this machine's by default.
+        role: the role that must be taken on to read the bucket; None lets the keys in themselves.
 
     Attributes:
         url: endpoint, once started.
         credentials: access key id and secret key that are let in.
     """
 
-    def __init__(self, *, faults: Faults | None = None, bucket: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        faults: Faults | None = None,
+        bucket: str | None = None,
+        clock: Callable[[], datetime] | None = None,
+        role: Role | None = None,
+    ) -> None:
+        self.clock = clock or (lambda: datetime.now(UTC))
+        self.role = role
         self.faults = faults or Faults()
         self.bucket = bucket or f"usage-delivery-{secrets.token_hex(4)}"
         self.credentials = (f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30))
@@ -78,7 +91,8 @@ class S3Server:
         self._moto.create_bucket(self.bucket, REGION)
         self._moto.put_bucket_versioning(self.bucket, "Enabled")
         access_key, secret_key = self.credentials
-        self.url = self._servers.serve(FaultInjector(_S3App({access_key: secret_key}), self.faults), port=port)
+        app = FaultInjector(_S3App(self, {access_key: secret_key}), self.faults)
+        self.url = self._servers.serve(app, port=port, date_header=False)
 
     def stop(self) -> None:
         """Stop serving and forget the bucket."""
@@ -108,7 +122,8 @@ class S3Server:
 class _S3App:
     """moto's WSGI application behind a signature check."""
 
-    def __init__(self, secret_keys: dict[str, str]) -> None:
+    def __init__(self, server: S3Server, secret_keys: dict[str, str]) -> None:
+        self._server = server
         self._secret_keys = secret_keys
         self._moto = DomainDispatcherApplication(create_backend_app)
 
@@ -118,14 +133,26 @@ class _S3App:
         request = Request(scope, receive)
         body = await request.body()
         response = await anyio.to_thread.run_sync(self._answer, request, body)
+        response.headers["date"] = format_datetime(self._server.clock().astimezone(UTC), usegmt=True)
         await response(scope, receive, send)
 
     def _answer(self, request: Request, body: bytes) -> Response:
         raw_path = cast(bytes, request.scope["raw_path"]).decode("ascii")
         query = request.url.query
-        refused = refusal(request.method, raw_path, query, request.headers, self._secret_keys)
+        role = self._server.role
+        secrets_of = self._secret_keys | (role.secrets if role else {})
+        refused = refusal(request.method, raw_path, query, request.headers, secrets_of)
+        key, service = scope_of(request.headers)
+        if role and not refused and service == "s3":
+            refused = role.refusal(key, request.headers)
         if refused:
             return _error(403, *refused)
+        if role and service == "sts":
+            answer = role.assume(body, lambda: bytes(self._moto_answer(request, raw_path, query, body).body))
+            return Response(answer, media_type="text/xml") if answer else _sts_error("AccessDenied")
+        return self._moto_answer(request, raw_path, query, body)
+
+    def _moto_answer(self, request: Request, raw_path: str, query: str, body: bytes) -> Response:
         builder = EnvironBuilder(
             method=request.method, query_string=query, data=body, headers=Headers(request.headers.items())
         )
@@ -136,6 +163,11 @@ class _S3App:
         response = Response(b"".join(chunks), status_code=int(status.split()[0]))
         response.raw_headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
         return response
+
+
+def _sts_error(code: str) -> Response:
+    text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code></Error></ErrorResponse>"
+    return Response(text, status_code=403, media_type="text/xml")
 
 
 def _error(status: int, code: str, message: str) -> Response:

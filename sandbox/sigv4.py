@@ -52,6 +52,12 @@ def refusal(
     return "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."
 
 
+def scope_of(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Access key id and service that a request is signed for; empty without a signature."""
+    found = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+    return (found["key"], found["service"]) if found else ("", "")
+
+
 def _hmac(key: bytes, text: str) -> bytes:
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 

@@ -1,4 +1,4 @@
-"""The bucket as the source sees it: list, head, read. obstore inside, this program's errors outside."""
+"""The bucket as the source sees it: list, head, read, archive. obstore inside, this program's errors outside."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from obstore.exceptions import BaseError, PreconditionError
 from obstore.store import S3Store
 
 from connectors.batch import FileRef
-from connectors.errors import SettingMissing, TruncatedBody
+from connectors.errors import MgdwError, TruncatedBody
+from connectors.s3.credentials import AssumedRole, static_keys
 from connectors.s3.refusals import explained
 from connectors.s3.settings import S3Settings
 
 if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta
-    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential, S3CredentialProvider
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3CredentialProvider
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _CHUNK = 1 << 20
 
 
@@ -28,7 +28,7 @@ class FileChangedError(Exception):
 
 
 class Bucket:
-    """Read access to one bucket.
+    """Access to one bucket.
 
     Args:
         credentials: an obstore credential provider; None takes the keys of the settings.
@@ -39,7 +39,11 @@ class Bucket:
 
     def __init__(self, settings: S3Settings, credentials: S3CredentialProvider | None = None) -> None:
         self.name = settings.bucket
-        config: S3Config = {"region": settings.region}
+        self._role = AssumedRole(settings, credentials) if settings.role_arn else None
+        # One key a request: the bulk call answers 200 and hides what was refused in the body.
+        config: S3Config = {"region": settings.region, "disable_bulk_delete": True}
+        if settings.requester_pays:
+            config["request_payer"] = True
         options: ClientConfig = {
             "timeout": timedelta(seconds=settings.timeout_seconds),
             "connect_timeout": timedelta(seconds=10),
@@ -57,8 +61,13 @@ class Bucket:
             config=config,
             client_options=options,
             retry_config=retry,
-            credential_provider=credentials or _static(settings),
+            credential_provider=self._role or credentials or static_keys(settings),
         )
+
+    async def login(self) -> None:
+        """Take on the role, where there is one. Raises CredentialsRefused, SourceUnavailable."""
+        if self._role:
+            await self._role()
 
     async def files(self, prefix: str) -> list[FileRef]:
         """Every object below `prefix`, in key order.
@@ -72,7 +81,7 @@ class Bucket:
             async for page in pages:
                 found += [self._ref(meta) for meta in page]
         except (BaseError, OSError, ValueError) as error:
-            raise explained(error, self.name, f"list {prefix!r}") from None
+            raise self._explained(error, f"list {prefix!r}") from None
         return sorted(found, key=lambda f: f.key)
 
     async def head(self, key: str) -> FileRef:
@@ -82,7 +91,7 @@ class Bucket:
         except FileNotFoundError:
             raise FileChangedError(key) from None
         except (BaseError, OSError, ValueError) as error:
-            raise explained(error, self.name, f"find {key!r}", key=key) from None
+            raise self._explained(error, f"find {key!r}", key=key) from None
 
     async def read(self, file: FileRef, *, first_bytes: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes of exactly the delivery that was listed, as stored, in chunks of about 1 MB.
@@ -106,9 +115,44 @@ class Bucket:
         except (FileNotFoundError, PreconditionError):
             raise FileChangedError(file.key) from None
         except (BaseError, OSError, ValueError) as error:
-            raise explained(error, self.name, f"read {file.key!r}", key=file.key) from None
+            raise self._explained(error, f"read {file.key!r}", key=file.key) from None
         if first_bytes is None and received != file.size:
             raise TruncatedBody(f"{file.key}: {received} bytes came, {file.size} were listed", key=file.key)
+
+    async def end(self, file: FileRef, length: int) -> bytes:
+        """The last bytes of exactly the delivery that was listed. Raises FileChangedError."""
+        options: GetOptions = {"if_match": file.etag, "range": (max(file.size - length, 0), file.size)}
+        try:
+            return bytes(await (await obstore.get_async(self._store, file.key, options=options)).bytes_async())
+        except (FileNotFoundError, PreconditionError):
+            raise FileChangedError(file.key) from None
+        except (BaseError, OSError, ValueError) as error:
+            raise self._explained(error, f"read {file.key!r}", key=file.key) from None
+
+    async def copy(self, key: str, target: str) -> None:
+        """Copy an object inside the bucket, over what is there. Raises FileChangedError: it is gone."""
+        try:
+            await obstore.copy_async(self._store, key, target)
+        except FileNotFoundError:
+            raise FileChangedError(key) from None
+        except (BaseError, OSError, ValueError) as error:
+            raise self._explained(error, f"copy {key!r} to {target!r}", key=key, target=target) from None
+
+    async def delete(self, key: str) -> None:
+        """Delete an object; no error if it is gone."""
+        try:
+            await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError, ValueError) as error:
+            raise self._explained(error, f"delete {key!r}", key=key) from None
+
+    def _explained(
+        self, error: Exception, what: str, *, key: str | None = None, target: str | None = None
+    ) -> MgdwError:
+        if self._role and self._role.failure:
+            return self._role.failure
+        return explained(error, self.name, what, key=key, target=target)
 
     def _ref(self, meta: ObjectMeta) -> FileRef:
         # A listing names no versions, so that the reference from `head` must not either: both mean one delivery. The
@@ -116,19 +160,3 @@ class Bucket:
         etag, delivered = meta["e_tag"] or "", meta["last_modified"].astimezone(UTC)
         version = f"{etag} {delivered:%Y-%m-%dT%H:%M:%SZ}"
         return FileRef(self.name, meta["path"], etag, meta["size"], delivered, version)
-
-
-def _static(settings: S3Settings) -> S3CredentialProvider:
-    if not settings.access_key_id or settings.secret_access_key is None:
-        raise SettingMissing(
-            "there are no credentials for the usage bucket",
-            remedy="Set MGDW_S3_ACCESS_KEY_ID and MGDW_S3_SECRET_ACCESS_KEY, or name an AwsCredentials block.",
-        )
-    token = settings.session_token.get_secret_value() if settings.session_token else None
-    credential: S3Credential = {
-        "access_key_id": settings.access_key_id,
-        "secret_access_key": settings.secret_access_key.get_secret_value(),
-        "token": token,
-        "expires_at": None,
-    }
-    return lambda: credential

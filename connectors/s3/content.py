@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from connectors.contract import Table
 from connectors.errors import UnreadableFile
+from connectors.s3.csv_text import CsvText
+from connectors.s3.gzip_stream import GZIP_MAGIC, BrokenGzipError, Unpacker
+from connectors.s3.json_records import JsonRecords
+from connectors.s3.parquet_footer import ParquetFile
+from connectors.s3.reading import Content, NotAsDeclaredError, Reader
 
-GZIP_MAGIC = b"\x1f\x8b"
 RESEND = "Ask the sender to deliver the file again under the same name; the next run takes it. The others are loaded."
 """What to do about a file that cannot be read."""
-_BOM = b"\xef\xbb\xbf"
-_STEP = 1 << 20
-"""Bytes unpacked at a time, so that a small file that unpacks to a huge one does not fill the memory."""
-_LONGEST_LINE = 16 << 20
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a whole file held.
-
-    Attributes:
-        header: its field names (CSV), or all fields of the contract (JSON lines: each may occur).
-        rows: exact count; None for CSV with quoted fields, where a line end may be data.
-    """
-
-    header: tuple[str, ...]
-    rows: int | None
+_STRANGERS = {
+    b"PK\x03\x04": "a zip archive (or Excel)",
+    b"BZh91AY": "a bzip2 file",
+    b"\xfd7zXZ\0": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"Obj\x01": "an Avro file",
+    b"PAR1": "a Parquet file",
+}
+_READERS: dict[str, Callable[[Table], Reader]] = {"csv": CsvText, "jsonl": JsonRecords, "parquet": ParquetFile}
 
 
 class Inspector:
@@ -43,14 +35,16 @@ class Inspector:
     def __init__(self, table: Table, key: str) -> None:
         self._table = table
         self._key = key
-        self._unpacker: _Unpacker | None = None
+        self._unpacker: Unpacker | None = None
         self._start = b""
         self._started = False
-        self._tail = b""
-        self._lines = 0
-        self._quoted = False
-        self.header: tuple[str, ...] | None = None
-        """Field names of the first line or record, once it was seen."""
+        self._known = False
+        self._reader = _READERS[table.format or "csv"](table)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Field names seen so far; of Parquet only at the end."""
+        return self._reader.fields
 
     def feed(self, chunk: bytes) -> None:
         """Look at the next bytes of the file."""
@@ -58,156 +52,72 @@ class Inspector:
             chunk = self._start = self._start + chunk
             if len(chunk) < len(GZIP_MAGIC):
                 return
-            self._started = True
-            if chunk.startswith(GZIP_MAGIC):
-                self._unpacker = _Unpacker()
-        if self._unpacker is None:
-            self._read(chunk)
-            return
-        try:
-            for piece in self._unpacker.unpack(chunk):
-                self._read(piece)
-        except zlib.error as error:
-            raise self.unreadable(f"is a broken gzip ({error})") from None
+            self._begin()
+        self._take(chunk)
 
     def finish(self) -> Content:
         """Say what the file held, now that all of it has passed."""
         if not self._started:
-            self._read(self._start)
+            self._begin()
+            self._take(self._start)
         if self._unpacker and not self._unpacker.is_whole:
             raise self.unreadable("is a gzip that ends early: its delivery was cut off")
-        last = self._tail
-        if last.strip():
-            if self.header is not None:
-                self._check_last(last)
-            self._take(last)
-        if self._table.format == "jsonl":
-            return Content(self._table.fields, self._lines)
-        if self.header is None:
-            raise self.unreadable("is empty: not even a header line")
-        return Content(self.header, None if self._quoted else self._lines - 1)
-
-    def _read(self, text: bytes) -> None:
-        text = self._tail + text
-        end = text.rfind(b"\n") + 1
-        self._tail = text[end:]
-        if len(self._tail) > _LONGEST_LINE:
-            raise self.unreadable("has no line end in 16 MB")
-        if end:
-            self._take(text[:end])
-
-    def _take(self, lines: bytes) -> None:
-        """Whole lines, but for the last one of the file, which may lack its line end."""
-        if self.header is None:
-            first = next((line for line in lines.split(b"\n") if line.strip()), None)
-            if first is not None:
-                self.header = self._fields_of(first.removeprefix(_BOM).rstrip(b"\r"))
-        if b'"' in lines:
-            self._quoted = True
-        if b"\n\n" in lines or b"\n\r\n" in lines or lines[:1] in (b"\n", b"\r"):
-            self._lines += sum(1 for line in lines.split(b"\n") if line.strip())
-        else:
-            self._lines += lines.count(b"\n") + (not lines.endswith(b"\n"))
-
-    def _fields_of(self, line: bytes) -> tuple[str, ...]:
         try:
-            text = line.decode()
-        except UnicodeDecodeError:
-            raise self.unreadable("is not UTF-8 text") from None
-        if "\0" in text:
-            raise self.unreadable("is not UTF-8 text (it looks like UTF-16)")
-        return self._csv_header(text) if self._table.format == "csv" else self._record_keys(text)
+            return self._reader.finish()
+        except NotAsDeclaredError as error:
+            raise self.unreadable(error.reason, error.remedy) from None
 
-    def _csv_header(self, text: str) -> tuple[str, ...]:
-        try:
-            header = tuple(name.strip() for name in next(csv.reader([text], strict=True)))
-        except (csv.Error, StopIteration) as error:
-            raise self.unreadable(f"has no CSV header ({error})") from None
-        missing = [f for f in self._key_fields() if f not in header]
-        if missing:
-            raise self.unreadable(f"lacks the key fields {', '.join(missing)}; its first line is {text[:120]!r}")
-        doubled = sorted({name for name in header if header.count(name) > 1})
-        if doubled:
-            raise self.unreadable(f"has more than one field named {', '.join(map(repr, doubled))}")
-        return header
-
-    def _record_keys(self, text: str) -> tuple[str, ...]:
-        try:
-            record = json.loads(text)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            hint = "a JSON array, not one record a line" if text.lstrip().startswith("[") else "not one record a line"
-            raise self.unreadable(f"is {hint}; it begins with {text[:120]!r}")
-        names = tuple(str(name) for name in record)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        missing = [f for f in self._key_fields() if f not in names]
-        if missing:
-            raise self.unreadable(f"lacks the key fields {', '.join(missing)} in its first record")
-        return names
-
-    def _check_last(self, line: bytes) -> None:
-        """A last line without a line end may be whole, or where the delivery was cut off."""
-        assert self.header is not None
-        if self._table.format == "jsonl":
-            try:
-                json.loads(line)
-            except ValueError:
-                raise self.unreadable("ends in the middle of a record: its delivery was cut off") from None
-        elif not self._quoted and b'"' not in line and line.count(b",") + 1 < len(self.header):
-            raise self.unreadable("ends in the middle of a row: its delivery was cut off")
-
-    def _key_fields(self) -> list[str]:
-        return [self._table.column(name).field for name in self._table.primary_key]
-
-    def unreadable(self, reason: str) -> UnreadableFile:
+    def unreadable(self, reason: str, remedy: str | None = None) -> UnreadableFile:
         """The error that says so of this file."""
-        return UnreadableFile(
-            f"{self._key} {reason}",
-            remedy=RESEND,
-            table=self._table.name,
-            key=self._key,
-        )
+        cause = f"{self._key} {reason}"
+        return UnreadableFile(cause, remedy=remedy or RESEND, table=self._table.name, key=self._key)
+
+    def _begin(self) -> None:
+        self._started = True
+        if self._start.startswith(GZIP_MAGIC) and self._table.format != "parquet":
+            self._unpacker = Unpacker()
+
+    def _take(self, chunk: bytes) -> None:
+        try:
+            for piece in self._unpacker.unpack(chunk) if self._unpacker else (chunk,):
+                self._refuse_strangers(piece)
+                self._reader.feed(piece)
+        except BrokenGzipError as error:
+            raise self.unreadable(f"is a broken gzip ({error})") from None
+        except NotAsDeclaredError as error:
+            raise self.unreadable(error.reason, error.remedy) from None
+
+    def _refuse_strangers(self, piece: bytes) -> None:
+        if self._known or not piece:
+            return
+        self._known = True
+        if self._unpacker and piece.startswith(GZIP_MAGIC):
+            raise NotAsDeclaredError("is gzipped twice", "Ask the sender to pack the file once; the others are loaded.")
+        kind = next((name for magic, name in _STRANGERS.items() if piece.startswith(magic)), None)
+        if kind and not (kind == "a Parquet file" and self._table.format == "parquet"):
+            raise NotAsDeclaredError(
+                f"is {kind}, not {self._table.format}",
+                f"Ask the sender for {self._table.format} (gzip is fine, Parquet excepted), or correct `format` in the "
+                "contract. The others are loaded.",
+            )
 
 
-def fields_at_start(table: Table, key: str, start: bytes) -> tuple[str, ...]:
-    """Field names in the first bytes of a file: of the CSV header, or of all JSON records that are whole in there.
+def fields_at_start(table: Table, key: str, start: bytes, *, whole: bool) -> tuple[str, ...]:
+    """Field names in the first bytes of a text file: of the CSV header, or of the JSON records that are whole in there.
+
+    Args:
+        whole: the bytes are all there are.
 
     Raises:
         UnreadableFile: there is no header, no record, or not this format.
     """
     inspector = Inspector(table, key)
-    try:
-        text = b"".join(_Unpacker().unpack(start)) if start.startswith(GZIP_MAGIC) else start
-    except zlib.error as error:
-        raise inspector.unreadable(f"is a broken gzip ({error})") from None
-    whole, end, rest = text.rpartition(b"\n")
-    lines = whole if end else rest
-    inspector.feed(lines + b"\n")
-    if inspector.header is None:
-        raise inspector.unreadable("is empty")
-    if table.format == "csv":
-        return inspector.header
-    records = (json.loads(line) for line in lines.split(b"\n") if line.strip())
-    return tuple(dict.fromkeys(str(name) for record in records for name in record))
+    inspector.feed(start)
+    if whole:
+        inspector.finish()
+    if not inspector.fields:
+        raise inspector.unreadable("is empty" if whole else f"has no whole line in its first {len(start)} bytes")
+    return inspector.fields
 
 
-class _Unpacker:
-    """Gzip of one or more members, in steps of bounded size."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(31)
-
-    @property
-    def is_whole(self) -> bool:
-        """True when the last member ended with the right checksum."""
-        return self._member.eof
-
-    def unpack(self, chunk: bytes) -> Iterator[bytes]:
-        while chunk:
-            if self._member.eof:
-                chunk = chunk.lstrip(b"\0")
-                if not chunk:
-                    break
-                self._member = zlib.decompressobj(31)
-            yield self._member.decompress(chunk, _STEP)
-            chunk = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+__all__ = ["GZIP_MAGIC", "RESEND", "Content", "Inspector", "fields_at_start"]

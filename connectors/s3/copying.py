@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from connectors.batch import BatchRequest, FileRef, Manifest, Part, PartFormat
+from connectors.contract import Table
 from connectors.errors import MgdwError, PermissionMissing, SourceUnavailable, UnreadableFile
 from connectors.lake import Lake
 from connectors.progress import ProgressEvent, Stage, emit
 from connectors.s3.bucket import Bucket, FileChangedError
-from connectors.s3.content import GZIP_MAGIC, RESEND, Inspector
+from connectors.s3.content import GZIP_MAGIC, RESEND, Content, Inspector
+from connectors.s3.sets import Promise
 
 _MOST_CHANGES = 3
 """How often a file may be replaced while it is read before the next run has to take it."""
@@ -25,21 +29,40 @@ class Copied:
 
     file: FileRef
     part: Part
+    rows: int | None
 
 
 class BatchCopy:
     """Copies one batch. The batch keeps its id when a file changed meanwhile: the manifest says what was read.
 
+    Args:
+        promises: what the sender's manifest says, by key.
+        twins: keys whose content seems to have come before, and the earlier key.
+        may_follow: whether a newer delivery that came meanwhile may be read.
+
     Attributes:
         set_aside: the files that could not be read, as errors; the rest of the batch was committed.
     """
 
-    def __init__(self, request: BatchRequest, bucket: Bucket, lake: Lake, downloads: asyncio.Semaphore) -> None:
+    def __init__(
+        self,
+        request: BatchRequest,
+        bucket: Bucket,
+        lake: Lake,
+        downloads: asyncio.Semaphore,
+        *,
+        promises: Mapping[str, Promise],
+        twins: Mapping[str, str],
+        may_follow: Callable[[Table, FileRef], Awaitable[bool]],
+    ) -> None:
         self.set_aside: list[MgdwError] = []
         self._request = request
         self._bucket = bucket
         self._lake = lake
         self._downloads = downloads
+        self._promises = promises
+        self._twins = twins
+        self._may_follow = may_follow
         self._rows = 0
         self._bytes = 0
 
@@ -77,6 +100,8 @@ class BatchCopy:
                         return await self._copy(number, file)
                 except FileChangedError:
                     file = await self._bucket.head(file.key)
+                    if not await self._may_follow(self._request.table, file):
+                        break
         except FileChangedError:
             return None  # withdrawn
         except (UnreadableFile, PermissionMissing) as error:
@@ -84,7 +109,7 @@ class BatchCopy:
             return None
         self.set_aside.append(
             SourceUnavailable(
-                f"{file.key} was delivered again {_MOST_CHANGES} times while it was read",
+                f"{file.key} was delivered again while it was read, and may not be whole yet",
                 remedy="Run again when the sender has finished.",
                 table=self._request.table.name,
                 key=file.key,
@@ -96,22 +121,51 @@ class BatchCopy:
         table = self._request.table
         kind = cast(PartFormat, table.format)
         inspector = Inspector(table, file.key)
+        # A promise is for the delivery that was listed; of another one it says nothing.
+        promise = self._promises.get(file.key, Promise()) if file in self._request.files else Promise()
+        digests = {
+            name: hashlib.new(name, usedforsecurity=False) for name in ("md5", "sha256") if getattr(promise, name)
+        }
+
+        def look(chunk: bytes) -> None:
+            for digest in digests.values():
+                digest.update(chunk)
+            inspector.feed(chunk)
+
         async with aclosing(self._bucket.read(file)) as chunks:
             chunk = await anext(chunks, b"")
-            name = f"rows-{number:05d}.{kind}{'.gz' if chunk.startswith(GZIP_MAGIC) else ''}"
+            packed = kind != "parquet" and chunk.startswith(GZIP_MAGIC)
             async with self._lake.new_part(
-                self._request.prefix, name, kind="rows", format=kind, source_file=file.key
+                self._request.prefix,
+                f"rows-{number:05d}.{kind}{'.gz' if packed else ''}",
+                kind="rows",
+                format=kind,
+                source_file=file.key,
             ) as part:
                 while chunk:
                     await part.write(chunk)
-                    await asyncio.to_thread(inspector.feed, chunk)
+                    await asyncio.to_thread(look, chunk)
                     chunk = await anext(chunks, b"")
                 content = await asyncio.to_thread(inspector.finish)
-                part.finish(header=content.header, rows=content.rows)
-        self._rows += content.rows or 0
+                for name, digest in digests.items():
+                    if digest.hexdigest() != getattr(promise, name):
+                        raise inspector.unreadable(f"is not the file its manifest names: another {name}")
+                if None not in (content.rows, promise.rows) and content.rows != promise.rows:
+                    raise inspector.unreadable(f"has {content.rows} rows, its manifest says {promise.rows}")
+                rows = promise.rows if content.rows is None else content.rows
+                part.finish(header=self._header(content), rows=rows)
+        self._rows += rows or 0
         self._bytes += part.part.bytes
         self._tell("extracting")
-        return Copied(file, part.part)
+        return Copied(file, part.part, promise.rows)
+
+    def _header(self, content: Content) -> tuple[str, ...]:
+        """All fields that may occur: a JSON record leaves out what is null, so that a field need not be in the file."""
+        if self._request.table.format != "jsonl":
+            return content.header
+        found = {field.casefold() for field in content.header}
+        lacking = (f for f in self._request.table.fields if f.casefold() not in found)
+        return (*content.header, *(f for f in lacking if f not in self._request.absent))
 
     def _manifest(self, copied: list[Copied]) -> Manifest:
         request = self._request
@@ -122,7 +176,7 @@ class BatchCopy:
             window=request.window,
             prefix=request.prefix,
             parts=tuple(c.part for c in copied),
-            source_rows=None,
+            source_rows=None if any(c.rows is None for c in copied) else sum(c.rows or 0 for c in copied),
             extracted_at=datetime.now(UTC),
             files=tuple(c.file for c in copied),
             details=self._details(copied),
@@ -130,14 +184,23 @@ class BatchCopy:
 
     def _details(self, copied: list[Copied]) -> dict[str, Any]:
         listed, read = {f.key: f for f in self._request.files}, {c.file.key: c.file for c in copied}
-        wanted = set(self._request.table.fields)
+        wanted = {f.casefold(): f for f in self._request.table.fields}
         aside = {str(e.facts["key"]): e.cause for e in self.set_aside}
         found = {
             "bucket": self._request.files[0].bucket,
             "set_aside": aside,
             "delivered_again": [key for key, file in read.items() if file != listed[key]],
             "withdrawn": [key for key in listed if key not in read and key not in aside],
-            "fields_missing": {c.file.key: gone for c in copied if (gone := sorted(wanted.difference(c.part.header)))},
+            "fields_missing": {
+                c.file.key: gone
+                for c in copied
+                if (gone := [f for folded, f in wanted.items() if folded not in {h.casefold() for h in c.part.header}])
+            },
+            "same_content": {
+                c.file.key: self._twins[c.file.key]
+                for c in copied
+                if c.file.key in self._twins and c.file == listed[c.file.key] and c.part.rows != 0
+            },
         }
         return {name: value for name, value in found.items() if value}
 

@@ -23,6 +23,34 @@ class S3Settings(SystemSettings):
     )
     secret_access_key: SecretStr | None = Field(default=None, description="Secret of the access key.")
     session_token: SecretStr | None = Field(default=None, description="Token that belongs to temporary keys.")
+    role_arn: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$",
+        description="Role in the bucket owner's account to take on (sts:AssumeRole). Without keys of ours, AWS's own "
+        "places are looked at for them (environment, web identity, instance).",
+    )
+    external_id: SecretStr | None = Field(default=None, description="ExternalId that the role's owner asks for.")
+    role_seconds: int = Field(
+        default=3600,
+        ge=900,
+        le=43_200,
+        description="Length of a session with the role; 3600 at most for chained roles.",
+    )
+    sts_endpoint_url: SafeUrl | None = Field(
+        default=None, description="Address of an STS that is not the region's own; plain http only to this machine."
+    )
+    requester_pays: bool = Field(
+        default=False, description="True where the bucket's owner lets the reader pay for requests and transfer."
+    )
+    minimum_age_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=86_400,
+        description="A file younger than this waits for the next run: who writes in steps replaces it in seconds.",
+    )
+    incomplete_hours: float = Field(
+        default=6, gt=0, le=240, description="After so long a file that waits for the rest of its set is an alert."
+    )
     concurrency: int = Field(default=8, ge=1, le=64, description="Files downloaded at the same time.")
     batch_files: int = Field(default=200, ge=1, le=10_000, description="Most files in one batch.")
     batch_bytes: int = Field(

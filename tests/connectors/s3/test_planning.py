@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.contract import Table
-from connectors.errors import UnknownField, UnknownObject
+from connectors.errors import UnknownObject
 from connectors.s3.settings import S3Settings
 from connectors.s3.source import S3Source
 from connectors.source import TableState
@@ -37,7 +37,9 @@ async def test_a_second_run_finds_nothing_and_a_full_run_takes_all_again(
     planned = await source.plan(cm, TableState())
 
     assert await source.plan(cm, _loaded(*planned)) == []
-    assert await source.plan(cm, _loaded(*planned), full=True) == planned
+    [again] = await source.plan(cm, _loaded(*planned), full=True)
+    assert (again.files, again.window) == (planned[0].files, planned[0].window)
+    assert again.batch_id != planned[0].batch_id  # or the lake's copy would do, and nothing would be read
 
 
 async def test_a_file_delivered_again_is_taken_again(bucket: S3Server, source: S3Source, cm: Table) -> None:
@@ -113,14 +115,6 @@ async def test_an_empty_prefix_is_an_error_and_not_an_empty_table(source: S3Sour
     assert "prefix" in caught.value.remedy
 
 
-async def test_a_column_that_the_newest_file_lacks_is_named(bucket: S3Server, source: S3Source, cm: Table) -> None:
-    short = b"usage_date,account_number\n2026-05-31,A1\n"
-    bucket.deliver([sent("cm/usage/a.csv.gz", short, day=1), sent("cm/usage/old.csv.gz", csv_body(cm, ["A1"]))])
-
-    with pytest.raises(UnknownField, match=r"a\.csv\.gz, lacks brand_code, .*last_event_at"):
-        await source.plan(cm, TableState())
-
-
 async def test_a_column_that_only_older_files_lack_stops_nothing(bucket: S3Server, source: S3Source, cm: Table) -> None:
     short = b"usage_date,account_number\n2026-05-30,A1\n"
     bucket.deliver([sent("cm/usage/old.csv.gz", short), sent("cm/usage/a.csv.gz", csv_body(cm, ["A1"]), day=1)])
@@ -138,7 +132,7 @@ async def test_drift_compares_the_newest_file_with_the_contract(
     bucket: S3Server, source: S3Source, cm: Table, emma: Table
 ) -> None:
     header, _, rest = csv_body(cm, ["A1"]).partition(b"\n")
-    grown = header.replace(b"spam_complaints", b"complaints") + b",sms_sent\n" + rest
+    grown = header.replace(b"spam_complaints", b"complaints") + b",sms_sent\n" + rest.replace(b"\n", b",1\n")
     bucket.deliver([sent("cm/usage/a.csv.gz", grown, day=1), sent("cm/usage/old.csv.gz", csv_body(cm, ["A1"]))])
     records = jsonl_body(emma, ["E1"]) + b'{"usage_date": "2026-05-31", "account_number": "E2", "plan": "pro"}\n'
     bucket.deliver([sent("emma/usage/a.jsonl", records, packed=False)])
