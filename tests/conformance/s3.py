@@ -50,7 +50,7 @@ class S3Station(Station):
     def __init__(self, server: Server) -> None:
         super().__init__(server)
         self.shape = Shape(page_rows=PAGE)
-        self._delivered: dict[str, bytes] = {}
+        self.delivered: dict[str, bytes] = {}
 
     def new_ware(self, fields: dict[str, DataType]) -> Ware:
         """The prefix is the object."""
@@ -73,11 +73,11 @@ class S3Station(Station):
             body = self._body([row for row in rows if row.deleted_at is None])
             stem = f"{self.ware.object}{self._folder(group)}part-{group:05d}.{self.dialect.format}"
             key = f"{stem}.gz" if self.shape.gzip else stem
-            if self._delivered.get(key) != body:
+            if self.delivered.get(key) != body:
                 when = max((row.stamp for row in rows), default=self.ware.now)
                 packed = gzip.compress(body, mtime=0) if self.shape.gzip else body
                 self._bucket.deliver([Sent(key, packed, when)])
-                self._delivered[key] = body
+                self.delivered[key] = body
 
     def deliver(self, key: str, body: bytes) -> None:
         """Deliver one more file, as it is."""
@@ -104,7 +104,7 @@ class S3Station(Station):
     def lose_a_row(self) -> None:
         """The sender's gzip ended early."""
         whole = gzip.compress(self._body(self.ware.living), mtime=0)
-        for key in self._delivered:
+        for key in self.delivered:
             self._bucket.deliver([Sent(key, whole[: len(whole) * 2 // 3], self.ware.now)])
 
     def expire(self) -> None:

@@ -47,4 +47,4 @@ def csv_text(
         return text if plain else '"' + text.replace('"', '""') + '"'
 
     lines = [",".join(cell(name) for name in header), *(",".join(cell(text) for text in row) for row in rows)]
-    return (("\ufeff" if bom else "") + "".join(line + line_end for line in lines)).encode()
+    return (("\ufeff" if bom else "") + "".join(line + line_end for line in lines)).encode("utf-8", "surrogateescape")
