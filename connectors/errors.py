@@ -17,7 +17,9 @@
     ├── DataError                 the data is wrong; nothing was loaded from it
     │   ├── CountMismatch           the source counted other rows than were parsed
     │   ├── UnreadableFile          a body or file that is not what it says it is
-    │   └── TypeChanged             the source changed a field's type
+    │   ├── TypeChanged             the source changed a field's type
+    │   ├── TooManyMisfits          more rows do not fit the contract than single bad rows explain
+    │   └── MassDeletion            a batch would delete more rows than is believable
     ├── WorkFailed                a job that ran elsewhere (bulk query, dbt, extract refresh) failed
     └── InternalError             a bug in this program: please report
 
@@ -150,6 +152,20 @@ class UnreadableFile(DataError):
 
 class TypeChanged(DataError):
     """A source field changed its type in a way the contract does not allow."""
+
+
+class TooManyMisfits(DataError):
+    """So many rows of a batch do not fit the contract that the contract, or the source, must have changed."""
+
+    default_remedy = (
+        "Nothing was loaded and nothing is in quarantine. Correct the type or the rule in the contract and run again."
+    )
+
+
+class MassDeletion(DataError):
+    """A batch would make tombstones of more rows than is believable."""
+
+    default_remedy = "Nothing was loaded. Check that the source still shows all rows to the integration user."
 
 
 class WorkFailed(MgdwError):

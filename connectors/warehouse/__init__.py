@@ -30,6 +30,8 @@ class LoadResult:
         unchanged: keys whose stored version already equals the batch's.
         stale: rows older than what the table (or the same batch) already has.
         quarantined: rows that did not fit the contract.
+        missing: keys that a keys part has and STG lacks, or has in an older version, though their time was covered:
+            rows that were lost. Rows in quarantine are not among them.
         skipped: True when the ledger had the batch already and nothing was done.
     """
 
@@ -43,6 +45,7 @@ class LoadResult:
     unchanged: int = 0
     stale: int = 0
     quarantined: int = 0
+    missing: int = 0
     skipped: bool = False
     files: int = 0
     bytes: int = 0
@@ -52,6 +55,48 @@ class LoadResult:
     def changed(self) -> int:
         """Rows that differ from before."""
         return self.inserted + self.updated + self.deleted
+
+
+@dataclass(frozen=True)
+class QuarantineGroup:
+    """Rows of one batch that are in quarantine for one reason.
+
+    Attributes:
+        column: the column concerned; None for a rule over several.
+        first, last: when the oldest of them was put aside first, and the newest last (UTC).
+        example: raw text of one of them, as received.
+    """
+
+    table: str
+    batch_id: str
+    reason: str
+    column: str | None
+    rows: int
+    first: datetime
+    last: datetime
+    example: str | None
+
+
+@dataclass(frozen=True)
+class QuarantinedRow:
+    """One row in quarantine.
+
+    Attributes:
+        part: the file or part it lies in.
+        raw_text: text of the column concerned, as received.
+        row: the contract's fields of the row, as received, as JSON.
+        first, last: when it was put aside first and last (UTC).
+    """
+
+    table: str
+    batch_id: str
+    part: str
+    reason: str
+    column: str | None
+    raw_text: str | None
+    row: str
+    first: datetime
+    last: datetime
 
 
 class Warehouse(Protocol):
@@ -75,12 +120,35 @@ class Warehouse(Protocol):
         """Keep what was seen of the source's schema, so that the next run can tell what is new."""
         ...
 
-    async def load(self, table: Table, manifest: Manifest, lake: Lake, *, run_id: str) -> LoadResult:
+    async def load(
+        self, table: Table, manifest: Manifest, lake: Lake, *, run_id: str, again: bool = False
+    ) -> LoadResult:
         """Load one batch: typed rows, tombstones, quarantine and the ledger row in one transaction.
 
-        Repeating it changes nothing (`skipped`). Raises CountMismatch when the rows parsed differ from the
-        source's count, UnreadableFile when a part cannot be parsed, StorageFull, and WarehouseBusy.
+        Repeating it changes nothing (`skipped`). With `again` a batch that the ledger has is conformed and merged
+        once more (a replay): what it says counts as seen when it was read, so it never beats what a later batch
+        said, but a column that came into the contract meanwhile gets its values. A batch that the ledger does not
+        have is loaded as usual.
+
+        Raises CountMismatch when the rows parsed differ from the source's count, UnreadableFile when a part cannot
+        be parsed, TooManyMisfits and MassDeletion when a limit is passed, StorageFull, and WarehouseBusy.
         """
+        ...
+
+    async def quarantined(self, table: str | None = None) -> list[QuarantineGroup]:
+        """What is in quarantine, of one table or of all, the largest group first.
+
+        A row is in quarantine once, however often it was read, and leaves it when it arrives in good shape or is
+        outdated: what is there is missing from STG.
+        """
+        ...
+
+    async def quarantined_rows(self, table: str, limit: int = 20) -> list[QuarantinedRow]:
+        """Rows of one table in quarantine, the newest first."""
+        ...
+
+    async def drop_quarantined(self, table: str, batch_id: str | None = None, reason: str | None = None) -> int:
+        """Take rows out of quarantine for good; returns how many. The ledger keeps their number and the time."""
         ...
 
     async def rows(self, sql: str) -> list[dict[str, Any]]:
@@ -99,4 +167,4 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-__all__ = ["LoadResult", "Warehouse", "now_utc"]
+__all__ = ["LoadResult", "QuarantineGroup", "QuarantinedRow", "Warehouse", "now_utc"]

@@ -1,8 +1,9 @@
 """From raw text to the typed rows of one batch: a SQL relation made from the contract.
 
-The relation has the contract's columns, `_deleted`, `_deleted_at` and, for file tables, `_file`; and for the merge
-`_version` (what decides which of two rows is newer), `_sparse` (a tombstone of which only key and cursor count) and
-`_misfit`: 0 for a row that fits, else the number of the first rule it breaks. DuckDB reads it for both warehouses:
+The relation has the contract's columns, `_deleted`, `_deleted_at` and, for file tables, `_file` and `_raw`; and for the
+merge `_version` (what decides which of two rows is newer), `_lacks` (which columns its part does not have, a place in
+`Conform.lacks`), `_sparse` (a tombstone of which only key and cursor count) and `_misfit`: 0 for a row that fits, else
+the number of the first rule it breaks. DuckDB reads it for both warehouses:
 it feeds a DuckDB load directly and is written as Parquet once for a BigQuery load.
 """
 
@@ -18,7 +19,7 @@ from connectors.contract import Column, DataType, Table
 from connectors.lake import Lake
 from connectors.warehouse.casting import EXPECTED, exact
 from connectors.warehouse.ddl import has_files
-from connectors.warehouse.readers import StoredPart, deletes_relation, has_tombstone_field, raw_relation
+from connectors.warehouse.readers import StoredPart, has_tombstone_field, key_relation, raw_relation
 from connectors.warehouse.sql import either, name, names, stamp, text
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
@@ -51,12 +52,14 @@ class Conform:
     version: str
     parts: Mapping[str, str]
     """Part name by path."""
+    lacks: tuple[tuple[str, ...], ...]
+    """Columns that a part does not have, one entry per distinct set."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the STG table that come from the batch."""
         own = [c.name for c in self.table.columns] + ["_deleted", "_deleted_at"]
-        return (*own, "_file") if has_files(self.table) else tuple(own)
+        return (*own, "_file", "_raw") if has_files(self.table) else tuple(own)
 
     @property
     def misfit(self) -> str:
@@ -68,7 +71,7 @@ class Conform:
 
     def select(self, *, marked: bool) -> str:
         """SELECT of `columns`. With `marked` a row that breaks the contract has `_deleted` NULL and nothing else is
-        added: one pass straight into a table. Without it `_version`, `_sparse` and `_misfit` follow."""
+        added: one pass straight into a table. Without it `_version`, `_sparse`, `_misfit` and `_lacks` follow."""
         flags = f"{self.deleted} AS _deleted"
         if marked:
             flags = f"CASE WHEN {self._broken()} THEN NULL ELSE {self.deleted} END AS _deleted"
@@ -77,23 +80,28 @@ class Conform:
         deleted_at = f"CASE WHEN {self.deleted} THEN {at} END AS _deleted_at"
         chosen = [names(c.name for c in self.table.columns), flags, deleted_at]
         if has_files(self.table):
-            chosen.append("_file")
+            chosen += ["_file", "raw_rest AS _raw"]
         if not marked:
             chosen += [f"{self.version} AS _version", f"{self.sparse} AS _sparse", f"{self.misfit} AS _misfit"]
+            chosen.append("raw_lacks AS _lacks")
         return f"SELECT {', '.join(chosen)} FROM ({self.typed})"
 
     def quarantine(self) -> str:
-        """SELECT of the rows that do not fit: part, reason, column_name, raw_text, row_json."""
+        """SELECT of the rows that do not fit: part, reason, column_name, raw_text, row_json, row_key (a JSON list of
+        the key's values as text; NULL where the key cannot be read) and row_version."""
         rules = [*self.misfits, *self.tombstone_misfits]
         fields = ", ".join(f"{text(c.field)}: raw_{i}" for i, c in enumerate(self.table.columns))
         raws = " ".join(f"WHEN {i} THEN {rule.raw}" for i, rule in enumerate(rules, 1))
         parts = ", ".join(f"{text(path)}: {text(part)}" for path, part in self.parts.items())
         reasons = ", ".join(text(r.reason) for r in rules)
         columns = ", ".join(text(r.column) for r in rules)
+        key = ", ".join(f"{name(k)}::VARCHAR" for k in self.table.primary_key)
+        known = " AND ".join(f"{name(k)} IS NOT NULL" for k in self.table.primary_key)
         return (
             f"SELECT MAP {{{parts}}}[raw_path] AS part, [{reasons}][_misfit] AS reason, "
             f"[{columns}][_misfit] AS column_name, "
-            f"CASE _misfit {raws} END AS raw_text, CAST(to_json({{{fields}}}) AS VARCHAR) AS row_json "
+            f"CASE _misfit {raws} END AS raw_text, CAST(to_json({{{fields}}}) AS VARCHAR) AS row_json, "
+            f"CASE WHEN {known} THEN CAST(to_json([{key}]) AS VARCHAR) END AS row_key, {self.version} AS row_version "
             f"FROM (SELECT *, {self.misfit} AS _misfit FROM ({self.typed})) WHERE _misfit > 0"
         )
 
@@ -120,13 +128,14 @@ def conform(table: Table, manifest: Manifest, lake: Lake) -> Conform:
     identity = [i for i, c in enumerate(table.columns) if c.name in (*table.primary_key, table.cursor)]
     return Conform(
         table=table,
-        typed=f"SELECT *, {', '.join(casts)} FROM ({raw})",
+        typed=f"SELECT *, {', '.join(casts)} FROM ({raw.sql})",
         misfits=tuple(_misfits(table, range(len(table.columns)), tombstones=tombstones, rules=True)),
         tombstone_misfits=tuple(_misfits(table, identity, tombstones=False, rules=False)) if tombstones else (),
         deleted=f"({sparse} OR {flag})",
         sparse=sparse,
         version=_version(table),
         parts={p.uri: p.part.source_file or p.part.name for p in parts},
+        lacks=raw.lacks,
     )
 
 
@@ -135,14 +144,28 @@ def conform_deletes(table: Table, manifest: Manifest, lake: Lake) -> str | None:
     parts = [StoredPart(p, lake.uri(manifest, p)) for p in manifest.parts if p.kind == "deletes"]
     if not parts:
         return None
-    raw = deletes_relation(table, parts, manifest.null_text)
+    raw = key_relation(table, parts, manifest.null_text)
+    return _conform_keys(table, raw, manifest.midnight_zone, f"coalesce(_time, {stamp(manifest.window.hi)}) AS _at")
+
+
+def conform_keys(table: Table, manifest: Manifest, lake: Lake) -> str:
+    """SELECT of the key columns and `_version` of all living rows from the keys parts, with `_fits`."""
+    parts = [StoredPart(p, lake.uri(manifest, p)) for p in manifest.parts if p.kind == "keys"]
+    cursor = table.column(table.cursor).field if table.cursor else None
+    raw = key_relation(table, parts, manifest.null_text, stamp=cursor)
+    if not parts:
+        nothing = ", ".join(f"NULL::VARCHAR AS raw_{i}" for i in range(len(table.primary_key)))
+        raw = f"SELECT {nothing}, NULL::VARCHAR AS raw_at WHERE FALSE"
+    return _conform_keys(table, raw, manifest.midnight_zone, f"coalesce(_time, {stamp(BEGINNING)}) AS _version")
+
+
+def _conform_keys(table: Table, raw: str, midnight_zone: str | None, at: str) -> str:
     keys = [f"{exact(f'raw_{i}', table.column(k).type)} AS {name(k)}" for i, k in enumerate(table.primary_key)]
-    at = exact("raw_at", DataType.TIMESTAMP)
+    time = exact("raw_at", DataType.TIMESTAMP, midnight_zone)
     fits = " AND ".join(f"{name(k)} IS NOT NULL" for k in table.primary_key)
     return (
-        f"SELECT {names(table.primary_key)}, coalesce(_time, {stamp(manifest.window.hi)}) AS _at, "
-        f"{fits} AND (raw_at IS NULL OR _time IS NOT NULL) AS _fits "
-        f"FROM (SELECT {', '.join(keys)}, raw_at, {at} AS _time FROM ({raw}))"
+        f"SELECT {names(table.primary_key)}, {at}, {fits} AND (raw_at IS NULL OR _time IS NOT NULL) AS _fits "
+        f"FROM (SELECT {', '.join(keys)}, raw_at, {time} AS _time FROM ({raw}))"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from connectors.contract import DataType, Table
@@ -40,6 +40,7 @@ def bookkeeping(table: Table) -> dict[str, tuple[DataType, str]]:
     }
     if has_files(table):
         columns["_file"] = (DataType.STRING, "Key of the source file the row came in.")
+        columns["_raw"] = (DataType.STRING, "Fields of the row that the contract does not name, as JSON; NULL: none.")
     return columns
 
 
@@ -60,8 +61,13 @@ def desired(table: Table, types: Mapping[DataType, str]) -> WarehouseTable:
     return WarehouseTable(table.name, table.description or None, tuple(columns))
 
 
-def changes(wanted: WarehouseTable, existing: WarehouseTable | None) -> list[str]:
+def changes(
+    wanted: WarehouseTable, existing: WarehouseTable | None, wider: Collection[tuple[str, str]] = ()
+) -> list[str]:
     """The statements that turn `existing` into `wanted`; none when nothing differs. Columns are never dropped.
+
+    Args:
+        wider: pairs of types of which the second holds every value of the first: such a column is altered in place.
 
     Raises:
         TypeChanged: a column has another type than the contract asks for.
@@ -72,16 +78,20 @@ def changes(wanted: WarehouseTable, existing: WarehouseTable | None) -> list[str
         bare = tuple(WarehouseColumn(c.name, c.type, None) for c in wanted.columns)
         return [f"CREATE TABLE {target} (\n  {body}\n)", *_comments(wanted, WarehouseTable(wanted.name, None, bare))]
     has = {c.name: c for c in existing.columns}
-    differing = [c for c in wanted.columns if c.name in has and has[c.name].type != c.type]
+    retyped = [c for c in wanted.columns if c.name in has and has[c.name].type != c.type]
+    differing = [c for c in retyped if (has[c.name].type, c.type) not in wider]
     if differing:
         listed = ", ".join(f"{c.name} is {has[c.name].type}, the contract says {c.type}" for c in differing)
         raise TypeChanged(
             f"{SCHEMA}.{wanted.name}: {listed}",
-            remedy="Give the column a new name in the contract, or drop the table and load it in full from the lake.",
+            remedy="Declare the field under a new column name (`meta: {field: ...}` names the field) and leave the old "
+            f"column out of the contract, then run `mgdw replay` for {wanted.name}: the new column is filled from the "
+            "lake, the old one keeps what it has.",
             table=wanted.name,
         )
     added = [f"ALTER TABLE {target} ADD COLUMN {name(c.name)} {c.type}" for c in wanted.columns if c.name not in has]
-    return [*added, *_comments(wanted, existing)]
+    widened = [f"ALTER TABLE {target} ALTER COLUMN {name(c.name)} TYPE {c.type}" for c in retyped]
+    return [*widened, *added, *_comments(wanted, existing)]
 
 
 def _comments(wanted: WarehouseTable, existing: WarehouseTable) -> Iterable[str]:

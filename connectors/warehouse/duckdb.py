@@ -27,21 +27,25 @@ from tenacity import (
 )
 
 from connectors.batch import Manifest
-from connectors.contract import Contract, Table
+from connectors.contract import Contract, DataType, Table
 from connectors.drift import KnownField, SchemaChange
 from connectors.errors import InternalError
 from connectors.lake import Lake
 from connectors.source import TableState
-from connectors.warehouse import LoadResult, ledger, now_utc
+from connectors.warehouse import LoadResult, QuarantinedRow, QuarantineGroup, ledger, now_utc, quarantine
 from connectors.warehouse.casting import DUCKDB_TYPES
 from connectors.warehouse.ddl import SCHEMA, WarehouseColumn, WarehouseTable, changes, desired
 from connectors.warehouse.duckdb_errors import busy, explained, is_locked
 from connectors.warehouse.duckdb_load import Load
 from connectors.warehouse.duckdb_session import Session
+from connectors.warehouse.limits import Limits
 from connectors.warehouse.sql import name, text
 from connectors.window import Window
 
 ResultT = TypeVar("ResultT")
+
+_WIDER = {(DUCKDB_TYPES[DataType.INT64], DUCKDB_TYPES[DataType.NUMERIC])}
+"""Changes of type that are made in place."""
 
 _one_at_a_time: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 """Two batches of one table cannot be merged at once, also not by two warehouses of this process."""
@@ -56,6 +60,7 @@ class DuckDBWarehouse:
         threads: threads of the engine; None for one per core.
         lock_wait: seconds to wait while another process holds the file.
         loads_at_once: tables loaded side by side.
+        limits: when a batch is too bad to be believed.
         on_statement: called with each statement of a load before it runs; what it raises rolls the load back.
     """
 
@@ -67,6 +72,7 @@ class DuckDBWarehouse:
         threads: int | None = None,
         lock_wait: float = 60.0,
         loads_at_once: int = 2,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
         on_statement: Callable[[str], None] | None = None,
     ) -> None:
         self.path = Path(path).absolute()
@@ -74,6 +80,7 @@ class DuckDBWarehouse:
         self._threads = threads
         self._lock_wait = lock_wait
         self._loads_at_once = loads_at_once
+        self._limits = limits
         self._on_statement = on_statement
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -119,25 +126,51 @@ class DuckDBWarehouse:
 
         def write(session: Session) -> None:
             with _one_at_a_time[str(self.path), ""]:
-                session.rows("BEGIN")
-                try:
-                    for statement in statements:
-                        session.rows(statement)
-                    session.rows("COMMIT")
-                except BaseException:
-                    with contextlib.suppress(duckdb.Error):
-                        session.rows("ROLLBACK")
-                    raise
+                _in_transaction(session, statements)
 
         if statements:
             await self._in_thread(write, watch=self._on_statement)
 
-    async def load(self, table: Table, manifest: Manifest, lake: Lake, *, run_id: str) -> LoadResult:
+    async def quarantined(self, table: str | None = None) -> list[QuarantineGroup]:
+        """What is in quarantine; see `Warehouse.quarantined`."""
+
+        def read(session: Session) -> list[QuarantineGroup]:
+            return [
+                QuarantineGroup(of, batch, reason, column, n, _known(_utc(first)), _known(_utc(last)), example)
+                for of, batch, reason, column, n, first, last, example in session.rows(quarantine.select_groups(table))
+            ]
+
+        return await self._in_thread(read)
+
+    async def quarantined_rows(self, table: str, limit: int = 20) -> list[QuarantinedRow]:
+        """Rows of one table in quarantine; see `Warehouse.quarantined_rows`."""
+
+        def read(session: Session) -> list[QuarantinedRow]:
+            return [
+                QuarantinedRow(*facts, first=_known(_utc(first)), last=_known(_utc(last)))
+                for *facts, first, last in session.rows(quarantine.select_rows(table, limit))
+            ]
+
+        return await self._in_thread(read)
+
+    async def drop_quarantined(self, table: str, batch_id: str | None = None, reason: str | None = None) -> int:
+        """Take rows out of quarantine for good; see `Warehouse.drop_quarantined`."""
+        statements = quarantine.drop(table, batch_id, reason, at=now_utc())
+
+        def write(session: Session) -> int:
+            with _one_at_a_time[str(self.path), table]:
+                return _in_transaction(session, statements)[-1][0][0]
+
+        return await self._in_thread(write, watch=self._on_statement)
+
+    async def load(
+        self, table: Table, manifest: Manifest, lake: Lake, *, run_id: str, again: bool = False
+    ) -> LoadResult:
         """Load one batch in one transaction; see `Warehouse.load`."""
 
         def run(session: Session) -> LoadResult:
             with _one_at_a_time[str(self.path), table.name]:
-                return Load(table, manifest, lake, run_id, session.rows).execute()
+                return Load(table, manifest, lake, run_id, session.rows, self._limits, again).execute()
 
         return await self._in_thread(run, watch=self._on_statement)
 
@@ -222,17 +255,22 @@ class DuckDBWarehouse:
             existing = _existing(session)
             statements = [] if existing is not None else [f"CREATE SCHEMA {name(SCHEMA)}"]
             for table in wanted:
-                statements += changes(table, (existing or {}).get(table.name))
-            session.rows("BEGIN")
-            try:
-                for statement in statements:
-                    session.rows(statement)
-                session.rows("COMMIT")
-            except BaseException:
-                with contextlib.suppress(duckdb.Error):
-                    session.rows("ROLLBACK")
-                raise
+                statements += changes(table, (existing or {}).get(table.name), _WIDER)
+            _in_transaction(session, statements)
         return statements
+
+
+def _in_transaction(session: Session, statements: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+    """Run the statements, all or none; returns the rows of each."""
+    session.rows("BEGIN")
+    try:
+        found = [session.rows(statement) for statement in statements]
+        session.rows("COMMIT")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            session.rows("ROLLBACK")
+        raise
+    return found
 
 
 def _existing(session: Session) -> dict[str, WarehouseTable] | None:

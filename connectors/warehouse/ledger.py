@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from connectors.batch import Manifest
+from connectors.batch import BatchRequest, Manifest, Scope
 from connectors.contract import DataType, Table
 from connectors.drift import KnownField
 from connectors.warehouse import LoadResult
@@ -42,6 +42,13 @@ _TABLES: dict[str, tuple[str, dict[str, tuple[DataType, str]]]] = {
             "run_id": (_S, "Flow run that loaded it."),
             "loaded_at": (_T, "When (UTC)."),
             "seconds": (_N, "How long the load took."),
+            "scope": (_S, "rows, or keys for a batch of living keys alone: that one covers no window."),
+            "observed_at": (_T, "When the batch was read (UTC): of two batches, which saw a row last."),
+            "missing": (_I, "Keys that the source had and STG lacked; NULL where no keys were compared."),
+            "replays": (_I, "How often it was loaded again from the lake."),
+            "replayed_at": (_T, "When last (UTC)."),
+            "dropped": (_I, "Rows that a person took out of quarantine for good."),
+            "dropped_at": (_T, "When last (UTC)."),
         },
     ),
     "_ledger_files": (
@@ -68,7 +75,7 @@ _TABLES: dict[str, tuple[str, dict[str, tuple[DataType, str]]]] = {
         },
     ),
     "_quarantine": (
-        "Rows that did not fit the contract, as text.",
+        "Rows that did not fit the contract, as text: one entry per row, until it arrives in good shape.",
         {
             "batch_id": (_S, "Batch they came in."),
             "table_name": (_S, "STG table they were meant for."),
@@ -77,7 +84,11 @@ _TABLES: dict[str, tuple[str, dict[str, tuple[DataType, str]]]] = {
             "column_name": (_S, "Column concerned."),
             "raw_text": (_S, "Its text as received."),
             "row_json": (_S, "The contract's fields of the row, as received."),
-            "quarantined_at": (_T, "When (UTC)."),
+            "quarantined_at": (_T, "When, last (UTC)."),
+            "first_quarantined_at": (_T, "When first (UTC)."),
+            "row_key": (_S, "The row's key as a JSON list of text; NULL where it cannot be read."),
+            "row_version": (_T, "What decides which of two rows is newer: cursor, or delivery of the file."),
+            "observed_at": (_T, "When the batch was read (UTC)."),
         },
     ),
 }
@@ -97,9 +108,38 @@ def select_batch(batch_id: str) -> str:
 
 
 def select_windows(table: Table) -> str:
-    """window_lo, window_hi of every batch of the table."""
-    where = f"table_name = {text(table.name)} AND source = {text(table.source)}"
+    """window_lo, window_hi of every batch of the table that brought rows."""
+    where = f"table_name = {text(table.name)} AND source = {text(table.source)} AND scope <> 'keys'"
     return f"SELECT window_lo, window_hi FROM {LEDGER} WHERE {where} ORDER BY window_hi, window_lo"
+
+
+def scope_of(table: Table, manifest: Manifest) -> Scope:
+    """Whether the batch brought rows, or living keys alone."""
+    for scope in ("rows", "keys"):
+        if BatchRequest(table, manifest.window, manifest.files, scope=scope).batch_id == manifest.batch_id:
+            return scope
+    kinds = {part.kind for part in manifest.parts}
+    return "keys" if "keys" in kinds and "rows" not in kinds else "rows"
+
+
+def observed_at(manifest: Manifest) -> datetime:
+    """When the batch was read: by our clock, unless the source's is ahead of it."""
+    return max(manifest.extracted_at, manifest.window.hi)
+
+
+def select_later(table: Table, manifest: Manifest) -> str:
+    """batch_id and window_hi of the loaded batches of the table that were read after this one."""
+    at, own = stamp(observed_at(manifest)), text(manifest.batch_id)
+    return (
+        f"SELECT batch_id, window_lo, window_hi, scope FROM {LEDGER} WHERE table_name = {text(table.name)} "
+        f"AND (observed_at > {at} OR (observed_at = {at} AND batch_id > {own}))"
+    )
+
+
+def select_gone_by(table: Table, manifest: Manifest) -> str:
+    """The end of the newest complete picture (snapshot or keys) that was read after this batch: what has an older
+    version and is not stored was gone by then. NULL when there is none."""
+    return f"SELECT max(window_hi) FROM ({select_later(table, manifest)}) WHERE window_lo IS NULL OR scope = 'keys'"
 
 
 def select_files(table: Table) -> str:
@@ -146,18 +186,31 @@ def remember_fields(table: str, fields: Mapping[str, KnownField], *, at: datetim
     return [update, insert]
 
 
-def insert_batch(manifest: Manifest, result: LoadResult, *, run_id: str, loaded_at: datetime) -> str:
+def insert_batch(table: Table, manifest: Manifest, result: LoadResult, *, run_id: str, loaded_at: datetime) -> str:
     """The ledger row of a load."""
-    values = [
-        text(manifest.batch_id), text(manifest.source), text(manifest.table),
-        stamp(manifest.window.lo), stamp(manifest.window.hi),
-        *(number(n) for n in (
-            result.read, result.inserted, result.updated, result.deleted, result.unchanged, result.stale,
-            result.quarantined, manifest.source_rows, result.bytes,
-        )),
-        text(manifest.prefix), text(run_id), stamp(loaded_at), number(round(result.seconds, 3)),
-    ]  # fmt: skip
-    return f"INSERT INTO {LEDGER} ({names(_TABLES['_ledger'][1])}) VALUES ({', '.join(values)})"
+    compared = any(part.kind == "keys" for part in manifest.parts)
+    row = {
+        "batch_id": text(manifest.batch_id), "source": text(manifest.source), "table_name": text(manifest.table),
+        "window_lo": stamp(manifest.window.lo), "window_hi": stamp(manifest.window.hi),
+        "rows_read": number(result.read), "inserted": number(result.inserted), "updated": number(result.updated),
+        "deleted": number(result.deleted), "unchanged": number(result.unchanged), "stale": number(result.stale),
+        "quarantined": number(result.quarantined), "source_rows": number(manifest.source_rows),
+        "bytes": number(result.bytes), "prefix": text(manifest.prefix), "run_id": text(run_id),
+        "loaded_at": stamp(loaded_at), "seconds": number(round(result.seconds, 3)),
+        "scope": text(scope_of(table, manifest)), "observed_at": stamp(observed_at(manifest)),
+        "missing": number(result.missing if compared else None), "replays": "0", "dropped": "0",
+    }  # fmt: skip
+    return f"INSERT INTO {LEDGER} ({names(row)}) VALUES ({', '.join(row.values())})"
+
+
+def update_replayed(manifest: Manifest, result: LoadResult, *, at: datetime) -> str:
+    """What a replay changes in the ledger row of its batch."""
+    compared = any(part.kind == "keys" for part in manifest.parts)
+    return (
+        f"UPDATE {LEDGER} SET quarantined = {number(result.quarantined)}, replays = replays + 1, "
+        f"missing = {number(result.missing if compared else None)}, replayed_at = {stamp(at)} "
+        f"WHERE batch_id = {text(manifest.batch_id)}"
+    )
 
 
 def insert_files(manifest: Manifest) -> str:
@@ -169,12 +222,3 @@ def insert_files(manifest: Manifest) -> str:
         for f in manifest.files
     )
     return f"INSERT INTO {FILES} ({names(_TABLES['_ledger_files'][1])}) VALUES {values}"
-
-
-def insert_quarantine(select: str, manifest: Manifest, *, loaded_at: datetime) -> str:
-    """Put the rows of `Conform.quarantine()` aside."""
-    return (
-        f"INSERT INTO {QUARANTINE} ({names(_TABLES['_quarantine'][1])}) "
-        f"SELECT {text(manifest.batch_id)}, {text(manifest.table)}, part, reason, column_name, raw_text, row_json, "
-        f"{stamp(loaded_at)} FROM ({select})"
-    )

@@ -1,28 +1,39 @@
 """Upsert SQL: what happens to each row of a batch, and the statements that make it so.
 
 A staged batch is compared with the table by key. The newer version wins; an equal version with equal content changes
-nothing, so that reading an overlap again is free of effect. The statements are DELETE ... USING and INSERT, without a
-primary-key index: measured, this stays flat as the table grows, where MERGE and ON CONFLICT do not.
+nothing, so that reading an overlap again is free of effect. Of one version with two contents (a formula field moves no
+stamp) the one that was read later wins, whatever the order of loading: a batch is ordered by when it was read
+(`_ledger.observed_at`), a row by the batch that wrote it. So a batch that is loaded again (a replay) finds every row
+as it is, or says something older and is stale, or brings what the contract did not have or refused before.
+
+A column that a part does not have says nothing of the value: rows that exist keep what is stored, new rows get NULL,
+and content is compared over the other columns. This goes for files too: a later delivery without the column keeps the
+column's value of the same key, as an API that lost the field does. Columns that STG has and the contract no longer
+names are kept in the same way.
+
+The statements are DELETE ... USING and INSERT, without a primary-key index: measured, this stays flat as the table
+grows, where MERGE and ON CONFLICT do not.
 """
 
 # ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from connectors.batch import Manifest
 from connectors.contract import Table
 from connectors.warehouse.conform import BEGINNING
 from connectors.warehouse.ddl import has_files, qualified
-from connectors.warehouse.ledger import select_deliveries
+from connectors.warehouse.ledger import observed_at, select_deliveries, select_later
+from connectors.warehouse.quarantine import HELD
 from connectors.warehouse.sql import match, name, names, stamp, text
 
 STAGE = "temp.batch_stage"
 MET = "temp.batch_met"
 SAME = "temp.batch_same"
 PLAN = "temp.batch_plan"
-DELETES = "temp.batch_deletes"
 _BEGINNING = stamp(BEGINNING)
 
 
@@ -32,23 +43,43 @@ class Merge:
 
     Args:
         columns: STG columns that come from the batch, `_deleted` and `_deleted_at` among them.
-        as_of: the end of the batch's window: what the source showed, it showed at least until then.
+        lacks: columns that a part does not have, one entry per distinct set; a row's `_lacks` is its place in it.
+        kept: columns of STG that the contract does not name any more, with their types.
+        gone_by: the end of the newest complete picture of the source that was read after this batch; None if there
+            is none. A row of an older version that is not stored was gone by then.
     """
 
     table: Table
+    manifest: Manifest
     columns: tuple[str, ...]
-    batch_id: str
+    lacks: tuple[tuple[str, ...], ...]
+    kept: Mapping[str, str]
+    gone_by: datetime | None
     loaded_at: datetime
-    as_of: datetime
 
     @property
     def target(self) -> str:
         """The STG table."""
         return qualified(self.table.name)
 
+    @property
+    def stored_version(self) -> str:
+        """The version of a stored row `t`. Of files: the newest delivery `d` of the file it came in."""
+        if self._files:
+            return f"coalesce(d.delivered, {_BEGINNING})"
+        return f"coalesce(t.{name(self.table.cursor)}, {_BEGINNING})" if self.table.cursor else _BEGINNING
+
+    @property
+    def observed(self) -> datetime:
+        """When the batch was read."""
+        return observed_at(self.manifest)
+
     def stage(self, conformed: str) -> str:
         """Keep the conformed rows of the batch in a temporary table."""
-        return f"CREATE OR REPLACE TEMP TABLE batch_stage AS SELECT *, {self._hash} AS _content FROM ({conformed})"
+        hashes = " ".join(f"WHEN {i} THEN {self._hash(absent)}" for i, absent in enumerate(self.lacks))
+        content = self._hash(self.lacks[0]) if len(self.lacks) == 1 else f"CASE _lacks {hashes} END"
+        kept = "".join(f", NULL::{of} AS {name(column)}" for column, of in self.kept.items())
+        return f"CREATE OR REPLACE TEMP TABLE batch_stage AS SELECT *, {content} AS _content{kept} FROM ({conformed})"
 
     def count_stage(self) -> str:
         """rows, misfits."""
@@ -57,7 +88,7 @@ class Merge:
     def keep_newest(self) -> str:
         """Of rows with one key keep the newest; returns how many were dropped. A tombstone wins a tie."""
         keys = names(self.table.primary_key)
-        order = f"_version DESC, _deleted DESC{', _file DESC' if self._files else ''}, _content"
+        order = f"_version DESC, _deleted DESC{', _file DESC' if self._files else ''}, _lacks, _content"
         repeated = f"SELECT {keys} FROM {STAGE} WHERE _misfit = 0 GROUP BY {keys} HAVING count(*) > 1"
         return (
             f"DELETE FROM {STAGE} WHERE rowid IN (SELECT row FROM (SELECT s.rowid AS row, row_number() OVER "
@@ -66,8 +97,9 @@ class Merge:
         )
 
     def meet(self) -> str:
-        """Find what is stored under the key of each staged row: row, stored, version, deleted, deleted_at, and for
-        file tables the file it came in and whether a newer delivery of the row's own file is loaded."""
+        """Find what is stored under the key of each staged row: row, stored, version, deleted, deleted_at, whether a
+        batch wrote it that was read later, and for file tables the file it came in and whether a newer delivery of
+        the row's own file is loaded."""
         files, joins = "NULL AS file, FALSE AS outdated", ""
         if self._files:
             files = "t._file AS file, coalesce(own.delivered > s._version, FALSE) AS outdated"
@@ -77,7 +109,8 @@ class Merge:
             )
         return (
             f"CREATE OR REPLACE TEMP TABLE batch_met AS SELECT s.rowid AS row, t._batch_id IS NOT NULL AS stored, "
-            f"{self._stored_version} AS version, t._deleted AS deleted, t._deleted_at AS deleted_at, {files} "
+            f"{self.stored_version} AS version, t._deleted AS deleted, t._deleted_at AS deleted_at, "
+            f"coalesce({self._later}, FALSE) AS later, t._batch_id AS batch, {files} "
             f"FROM {STAGE} s LEFT JOIN {self.target} t ON {match(self.table.primary_key, 's', 't')} {joins} "
             f"WHERE s._misfit = 0"
         )
@@ -91,7 +124,7 @@ class Merge:
         )
 
     def compare(self, least: datetime | None, greatest: datetime | None) -> str:
-        """Find the rows whose stored content is the same, by a 64-bit hash of all columns.
+        """Find the rows whose stored content is the same, by a 64-bit hash of the columns that their part has.
 
         Only rows of one key are compared, so a chance collision hides a change once in 2^64 of them. With a cursor,
         only the part of the table between the two versions is read.
@@ -99,27 +132,42 @@ class Merge:
         span = ""
         if self.table.cursor:
             span = self._span(least, greatest) if least and greatest else "WHERE FALSE"
-        keys = names(self.table.primary_key)
+        contents = ", ".join(f"{self._hash(absent)} AS content_{i}" for i, absent in enumerate(self.lacks))
+        equal = "s._content = t.content_0"
+        if len(self.lacks) > 1:
+            cases = " ".join(f"WHEN {i} THEN t.content_{i}" for i in range(len(self.lacks)))
+            equal = f"s._content = CASE s._lacks {cases} END"
         return (
             f"CREATE OR REPLACE TEMP TABLE batch_same AS SELECT s.rowid AS row FROM {STAGE} s "
-            f"JOIN (SELECT {keys}, {self._hash} AS content FROM {self.target} {span}) t "
-            f"ON {match(self.table.primary_key, 's', 't')} WHERE s._misfit = 0 AND s._content = t.content"
+            f"JOIN (SELECT {names(self.table.primary_key)}, {contents} FROM {self.target} {span}) t "
+            f"ON {match(self.table.primary_key, 's', 't')} WHERE s._misfit = 0 AND {equal}"
         )
 
     def judge(self) -> str:
-        """Give each staged row its verdict: row, stored, verdict."""
-        older = "m.outdated OR s._version < m.version"
+        """Give each staged row its verdict: row, stored, verdict.
+
+        A tombstone yields to a row of a newer version than the deletion, or one that was seen alive after it. Of
+        files, the newest delivery of the row's own file decides; a tombstone says only that one file does not have
+        the row any more, so it yields to any other file that still has it.
+        """
         if self._files:
-            older += " OR (s._version = m.version AND s._file < m.file AND NOT m.deleted)"
+            older = (
+                "m.outdated OR (s._version < m.version AND NOT (m.deleted AND s._file <> m.file)) "
+                "OR (s._version = m.version AND s._file < m.file AND NOT m.deleted)"
+            )
         else:
-            known_gone = f"s._version <= m.deleted_at AND {stamp(self.as_of)} <= m.deleted_at"
-            older += f" OR (NOT s._deleted AND m.deleted AND {known_gone})"
+            own = f"m.batch = {text(self.manifest.batch_id)}"
+            unseen = f"(m.later OR {own} OR {stamp(self.observed)} <= m.deleted_at)"
+            older = (
+                f"s._version < m.version OR (NOT s._deleted AND m.deleted AND s._version <= m.deleted_at AND {unseen})"
+            )
         return (
             f"CREATE OR REPLACE TEMP TABLE batch_plan AS SELECT m.row, m.stored, CASE "
-            f"WHEN {older} THEN 'stale' "
+            f"WHEN {older} OR {self._gone} THEN 'stale' "
             f"WHEN NOT m.stored AND s._deleted THEN 'deleted' WHEN NOT m.stored THEN 'inserted' "
             f"WHEN m.row IN (SELECT row FROM {SAME}) THEN 'unchanged' "
             f"WHEN s._sparse AND m.deleted AND s._version = m.version THEN 'unchanged' "
+            f"WHEN s._version = m.version AND m.later THEN 'stale' "
             f"WHEN s._deleted AND NOT m.deleted THEN 'deleted' ELSE 'updated' END AS verdict "
             f"FROM {MET} m JOIN {STAGE} s ON s.rowid = m.row"
         )
@@ -134,19 +182,20 @@ class Merge:
         keys = match(self.table.primary_key, "t", "s")
         moved = f", {name(self.table.cursor)} = s.{name(self.table.cursor)}" if self.table.cursor else ""
         bury = (
-            f"UPDATE {self.target} AS t SET {self._tombstone('s._deleted_at')}{moved} "
+            f"UPDATE {self.target} AS t SET {self.tombstone('s._deleted_at')}{moved} "
             f"FROM ({chosen} IN ('updated', 'deleted')) s WHERE {keys} AND s.stored AND s._sparse"
         )
         clear = (
             f"DELETE FROM {self.target} AS t USING ({chosen} IN ('updated', 'deleted')) s "
             f"WHERE {keys} AND s.stored AND NOT s._sparse"
         )
+        columns = (*self.columns, *self.kept)
         fill = (
-            f"INSERT INTO {self.target} ({names(self.columns)}, _batch_id, _loaded_at) "
-            f"SELECT {names(self.columns, 's.')}, {self._mark} FROM ({chosen} IN ('inserted', 'updated', 'deleted')) s "
+            f"INSERT INTO {self.target} ({names(columns)}, _batch_id, _loaded_at) "
+            f"SELECT {names(columns, 's.')}, {self._mark} FROM ({chosen} IN ('inserted', 'updated', 'deleted')) s "
             f"WHERE NOT (s._sparse AND s.stored)"
         )
-        return [bury, clear, fill]
+        return [*self._keep_stored(), bury, clear, fill]
 
     def insert_all(self, marked: str) -> str:
         """The fast way into an empty table: no staging, rows that do not fit have `_deleted` NULL."""
@@ -168,46 +217,49 @@ class Merge:
         """Take the rows out again that `insert_all` marked."""
         return f"DELETE FROM {self.target} WHERE _deleted IS NULL"
 
-    def bury_missing(self) -> str:
-        """Make tombstones of the keys that a snapshot does not have, except rows newer than the snapshot."""
-        keys = match(self.table.primary_key, "s", "t")
-        return (
-            f"UPDATE {self.target} AS t SET {self._tombstone(stamp(self.as_of))} "
-            f"WHERE NOT t._deleted AND {self._stored_version} < {stamp(self.as_of)} "
-            f"AND NOT EXISTS (SELECT 1 FROM {STAGE} s WHERE {keys})"
-        )
+    def tombstone(self, at: str) -> str:
+        """What an UPDATE sets to make a tombstone of a row."""
+        batch, loaded_at = text(self.manifest.batch_id), stamp(self.loaded_at)
+        return f"_deleted = TRUE, _deleted_at = {at}, _batch_id = {batch}, _loaded_at = {loaded_at}"
 
-    def bury_undelivered(self, deliveries: Mapping[str, datetime]) -> str:
-        """Make tombstones of the rows that an earlier delivery of a file had and this one has not.
-
-        `deliveries` is the time of delivery by file; a file of which a newer delivery is loaded is left alone.
-        """
-        values = ", ".join(f"({text(file)}, {stamp(at)})" for file, at in deliveries.items())
-        keys = match(self.table.primary_key, "s", "t")
-        return (
-            f"UPDATE {self.target} AS t SET {self._tombstone('f.arrived')} FROM (SELECT v.file, v.arrived FROM "
-            f"(VALUES {values}) v(file, arrived) LEFT JOIN ({select_deliveries(self.table)}) d ON d.key = v.file "
-            f"WHERE d.delivered IS NULL OR d.delivered <= v.arrived) f "
-            f"WHERE t._file = f.file AND NOT t._deleted "
-            f"AND NOT EXISTS (SELECT 1 FROM {STAGE} s WHERE s._file = t._file AND {keys})"
-        )
-
-    def bury_deleted(self) -> str:
-        """Make tombstones of the keys that the source reports deleted, unless the stored row is newer than that."""
-        keys = match(self.table.primary_key, "d", "t")
-        return (
-            f"UPDATE {self.target} AS t SET {self._tombstone('d._at')} FROM {DELETES} d "
-            f"WHERE {keys} AND NOT t._deleted AND {self._stored_version} <= d._at"
-        )
+    @property
+    def not_seen_later(self) -> str:
+        """True for a stored row `t` that no batch wrote which was read after this one."""
+        return f"NOT ({self._later})"
 
     @property
     def _files(self) -> bool:
         return has_files(self.table)
 
     @property
-    def _hash(self) -> str:
-        own = [c.name for c in self.table.columns] + (["_file"] if self._files else [])
-        return f"hash({names([*own, '_deleted'])})"
+    def _later(self) -> str:
+        return f"t._batch_id IN (SELECT batch_id FROM ({select_later(self.table, self.manifest)}))"
+
+    @property
+    def _gone(self) -> str:
+        """A row that is not stored, and that a later complete picture did not have, nor the quarantine."""
+        if self.gone_by is None or self._files:
+            return "FALSE"
+        held = f"EXISTS (SELECT 1 FROM {HELD} h WHERE {match(self.table.primary_key, 'h', 's')})"
+        return f"(NOT m.stored AND s._version < {stamp(self.gone_by)} AND NOT {held})"
+
+    def _keep_stored(self) -> list[str]:
+        """Take over what is stored in columns that the batch does not have."""
+        statements: list[str] = []
+        for i, absent in enumerate(self.lacks):
+            columns = (*absent, *self.kept)
+            if columns:
+                taken = ", ".join(f"{name(c)} = t.{name(c)}" for c in columns)
+                statements.append(
+                    f"UPDATE {STAGE} AS s SET {taken} FROM {self.target} t, {PLAN} p WHERE p.row = s.rowid "
+                    f"AND p.stored AND p.verdict IN ('updated', 'deleted') AND s._lacks = {i} "
+                    f"AND {match(self.table.primary_key, 's', 't')}"
+                )
+        return statements
+
+    def _hash(self, absent: Collection[str]) -> str:
+        own = [c.name for c in self.table.columns if c.name not in absent]
+        return f"hash({names([*own, *(['_file', '_raw'] if self._files else []), '_deleted'])})"
 
     def _span(self, least: datetime, greatest: datetime) -> str:
         cursor = name(self.table.cursor or "")
@@ -215,15 +267,5 @@ class Merge:
         return f"WHERE {between} OR {cursor} IS NULL" if least == BEGINNING else f"WHERE {between}"
 
     @property
-    def _stored_version(self) -> str:
-        if self._files:
-            return f"coalesce(d.delivered, {_BEGINNING})"
-        return f"coalesce(t.{name(self.table.cursor)}, {_BEGINNING})" if self.table.cursor else _BEGINNING
-
-    @property
     def _mark(self) -> str:
-        return f"{text(self.batch_id)}, {stamp(self.loaded_at)}"
-
-    def _tombstone(self, at: str) -> str:
-        batch, loaded_at = text(self.batch_id), stamp(self.loaded_at)
-        return f"_deleted = TRUE, _deleted_at = {at}, _batch_id = {batch}, _loaded_at = {loaded_at}"
+        return f"{text(self.manifest.batch_id)}, {stamp(self.loaded_at)}"

@@ -1,19 +1,21 @@
 """Raw parts as a relation of text: one VARCHAR column per contract column, NULL where the part does not have it.
 
 Besides `raw_0 … raw_n` (contract order) the relation has `raw_deleted` (the text of a `_deleted` field, NULL without
-one) and `raw_path` (where the part lies).
+one), `raw_path` (where the part lies), `raw_lacks` (which columns the part does not have, see `RawRelation`) and, for
+file tables, `raw_rest`: the fields that the contract does not name, as JSON.
 """
 
 # ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from connectors.batch import Part, PartFormat
 from connectors.contract import DataType, Table
 from connectors.errors import UnreadableFile
+from connectors.warehouse.ddl import has_files
 from connectors.warehouse.sql import name, text
 
 TOMBSTONE_FIELD = "_deleted"
@@ -21,8 +23,10 @@ LONGEST_LINE = 8_000_000
 """Bytes. Salesforce allows many long text areas of 131,072 characters in a row."""
 _BUFFER = 2 * LONGEST_LINE
 
-# Digits that a JSON number keeps through the reader's double; a number with more of them is not taken at its word.
-_TOO_PRECISE = r"[1-9](\.?\d){15}|e\+"
+_DOUBTFUL = r"[1-9](\.?\d){15}|e\+"
+"""A number that went through the JSON reader's double and may have lost digits there."""
+_LONG_NUMBER = r"(:\s*)(-?[0-9][0-9.]{14,}[0-9.eE+-]*)"
+"""A value of so many digits in the text of a line. What looks like it inside a string makes broken JSON of the line."""
 
 
 @dataclass(frozen=True)
@@ -34,50 +38,74 @@ class StoredPart:
 
 
 @dataclass(frozen=True)
+class RawRelation:
+    """The rows parts of a batch as text.
+
+    Attributes:
+        lacks: columns that a part does not have, one entry per distinct set; `raw_lacks` is a row's place in it.
+            Never a key column or the cursor, which every part has.
+    """
+
+    sql: str
+    lacks: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class _Shape:
     format: PartFormat
     gzip: bool
     header: tuple[str, ...]
+    alone: str = ""
+    """The part itself where parts cannot be read together: Parquet columns of one name may differ in type."""
+
+    def positions(self) -> dict[str, int]:
+        return {field.casefold(): i for i, field in enumerate(self.header)}
 
 
-def raw_relation(table: Table, parts: Sequence[StoredPart], null_text: str | None) -> str:
-    """A SELECT over the parts. Parts of one shape are read together, so that all threads have work.
+def raw_relation(table: Table, parts: Sequence[StoredPart], null_text: str | None) -> RawRelation:
+    """The parts, those of one shape read together, so that all threads have work.
 
     Raises:
         UnreadableFile: a part lacks a key column, or the cursor.
     """
     if not parts:
-        empty = ", ".join(f"NULL::VARCHAR AS raw_{i}" for i in range(len(table.columns)))
-        return f"SELECT {empty}, NULL::VARCHAR AS raw_deleted, NULL::VARCHAR AS raw_path WHERE FALSE"
+        columns = [*(f"raw_{i}" for i in range(len(table.columns))), "raw_deleted", "raw_path", "raw_rest"]
+        nothing = ", ".join(f"NULL::VARCHAR AS {column}" for column in columns)
+        return RawRelation(f"SELECT {nothing}, 0 AS raw_lacks WHERE FALSE", ((),))
     for stored in parts:
         _require_identity(table, stored.part)
+    lacks = tuple(dict.fromkeys(_lacking(table, _shape(stored)) for stored in parts))
     ordered = sorted(parts, key=lambda p: (_shape(p).format, _shape(p).gzip, _shape(p).header, p.uri))
-    return "\nUNION ALL\n".join(
-        _select(table, shape, [p.uri for p in group], null_text) for shape, group in groupby(ordered, key=_shape)
-    )
+    selects = [
+        _select(table, shape, [p.uri for p in group], null_text, lacks.index(_lacking(table, shape)))
+        for shape, group in groupby(ordered, key=_shape)
+    ]
+    return RawRelation("\nUNION ALL\n".join(selects), lacks)
 
 
-def deletes_relation(table: Table, parts: Sequence[StoredPart], null_text: str | None) -> str:
-    """A SELECT over deletes parts: `raw_0 … raw_n` for the key columns, `raw_at` for the time of deletion.
+def key_relation(table: Table, parts: Sequence[StoredPart], null_text: str | None, *, stamp: str | None = None) -> str:
+    """A SELECT over deletes or keys parts: `raw_0 … raw_n` for the key columns, `raw_at` for the time beside them.
 
-    The time is the first field that is no key field; NULL without one. Raises UnreadableFile: no key field.
+    The time is the field named `stamp`, or else the first field that is no key field; NULL without one.
+    Raises UnreadableFile: a part has no key field, or no field `stamp`.
     """
     keys = [table.column(key).field.casefold() for key in table.primary_key]
     selects: list[str] = []
     for stored in parts:
         shape = _shape(stored)
-        positions = {field.casefold(): i for i, field in enumerate(shape.header)}
-        missing = [key for key in keys if key not in positions]
+        positions = shape.positions()
+        missing = [key for key in (*keys, *([stamp.casefold()] if stamp else [])) if key not in positions]
         if missing:
             raise UnreadableFile(
                 f"{table.name}: {stored.part.name} has no key field {', '.join(missing)}",
                 table=table.name, part=stored.part.name,
             )  # fmt: skip
-        at = next((i for i, field in enumerate(shape.header) if field.casefold() not in keys), None)
-        columns = [f"{_text(shape, positions[key])} AS raw_{i}" for i, key in enumerate(keys)]
-        columns.append(f"{'NULL::VARCHAR' if at is None else _text(shape, at)} AS raw_at")
-        types = dict.fromkeys(shape.header, "VARCHAR")
-        selects.append(f"SELECT {', '.join(columns)} FROM {_reader(shape, [stored.uri], null_text, types)}")
+        first = next((i for i, field in enumerate(shape.header) if field.casefold() not in keys), None)
+        at = positions[stamp.casefold()] if stamp else first
+        reader = _Reader(shape, [stored.uri], null_text)
+        columns = [f"{reader.text(positions[key])} AS raw_{i}" for i, key in enumerate(keys)]
+        columns.append(f"{'NULL::VARCHAR' if at is None else reader.text(at)} AS raw_at")
+        selects.append(f"SELECT {', '.join(columns)} FROM {reader.relation()}")
     return "\nUNION ALL\n".join(selects)
 
 
@@ -88,13 +116,23 @@ def has_tombstone_field(parts: Sequence[StoredPart]) -> bool:
 
 def plain_count(part: StoredPart) -> str:
     """A SELECT that parses one part and counts its rows: to find which part of a batch cannot be read."""
-    shape = _shape(part)
-    types = dict.fromkeys(shape.header, "VARCHAR")
-    return f"SELECT count(COLUMNS(*)) FROM {_reader(shape, [part.uri], None, types)}"
+    reader = _Reader(_shape(part), [part.uri], None)
+    texts = ", ".join(f"count({reader.text(i)})" for i in range(len(part.part.header))) or "count(*)"
+    return f"SELECT {texts} FROM {reader.relation()}"
 
 
 def _shape(stored: StoredPart) -> _Shape:
-    return _Shape(stored.part.format, stored.part.name.endswith(".gz"), stored.part.header)
+    part = stored.part
+    alone = stored.uri if part.format == "parquet" else ""
+    return _Shape(part.format, part.name.endswith(".gz"), part.header, alone)
+
+
+def _lacking(table: Table, shape: _Shape) -> tuple[str, ...]:
+    """Columns the parts of this shape do not have. JSON lines of a source file name the fields they have row by row."""
+    if has_files(table) and shape.format == "jsonl":
+        return ()
+    present = shape.positions()
+    return tuple(c.name for c in table.columns if c.field.casefold() not in present and c.name != table.deleted_flag)
 
 
 def _require_identity(table: Table, part: Part) -> None:
@@ -110,65 +148,114 @@ def _require_identity(table: Table, part: Part) -> None:
         )  # fmt: skip
 
 
-def _select(table: Table, shape: _Shape, uris: list[str], null_text: str | None) -> str:
-    positions = {field.casefold(): i for i, field in enumerate(shape.header)}
-    types: dict[str, str] = {}
+def _select(table: Table, shape: _Shape, uris: list[str], null_text: str | None, lacks: int) -> str:
+    files = has_files(table)
+    if files and shape.format == "jsonl":
+        known = {field.casefold() for field in shape.header}
+        unheard = tuple(field for field in table.fields if field.casefold() not in known)
+        shape = _Shape(shape.format, shape.gzip, (*shape.header, *unheard))
+    positions, reader = shape.positions(), _Reader(shape, uris, null_text)
     columns: list[str] = []
     for i, column in enumerate(table.columns):
         position = positions.get(column.field.casefold())
         if position is None:
             columns.append(f"NULL::VARCHAR AS raw_{i}")
-            continue
-        types[shape.header[position]] = "VARCHAR"
-        if column.type is DataType.NUMERIC and shape.format == "jsonl":
-            types[shape.header[position]] = "JSON"
-            columns.append(f"{_number_text(name(shape.header[position]))} AS raw_{i}")
+        elif column.type is DataType.NUMERIC:
+            columns.append(f"{reader.number(position)} AS raw_{i}")
         else:
-            columns.append(f"{_text(shape, position)} AS raw_{i}")
+            columns.append(f"{reader.text(position)} AS raw_{i}")
     deleted = positions.get(TOMBSTONE_FIELD)
-    if deleted is not None:
-        types[TOMBSTONE_FIELD] = "VARCHAR"
-    columns.append(f"{'NULL::VARCHAR' if deleted is None else _text(shape, deleted)} AS raw_deleted")
-    return f"SELECT {', '.join(columns)}, raw_path FROM {_reader(shape, uris, null_text, types)}"
+    columns.append(f"{'NULL::VARCHAR' if deleted is None else reader.text(deleted)} AS raw_deleted")
+    named = {field.casefold() for field in table.fields}
+    rest = reader.rest([i for i, f in enumerate(shape.header) if f.casefold() not in named], table.fields)
+    columns.append(f"{rest if files else 'NULL::VARCHAR'} AS raw_rest")
+    return f"SELECT {', '.join(columns)}, raw_path, {lacks} AS raw_lacks FROM {reader.relation()}"
 
 
-def _text(shape: _Shape, position: int) -> str:
-    match shape.format:
-        case "csv":
-            return f"f{position}"  # the reader itself turns empty fields into NULL
-        case "jsonl":
-            return f"NULLIF({name(shape.header[position])}, '')"
-        case "parquet":
-            return f"NULLIF(CAST({name(shape.header[position])} AS VARCHAR), '')"
+class _Reader:
+    """Parts of one shape. Ask for columns first: `relation` then reads what they need."""
+
+    def __init__(self, shape: _Shape, uris: Sequence[str], null_text: str | None) -> None:
+        self._shape = shape
+        self._files = "[" + ", ".join(text(uri) for uri in uris) + "]"
+        self._null_text = null_text
+        self._pointers: dict[int, int] = {}
+
+    def text(self, position: int) -> str:
+        """The text of a field, NULL where it is empty."""
+        match self._shape.format:
+            case "csv":
+                return f"f{position}"  # the reader itself turns empty fields into NULL
+            case "jsonl":
+                return f"NULLIF({self._found(position)}, '')"
+            case "parquet":
+                return f"NULLIF({_parquet_text(name(self._shape.header[position]))}, '')"
+
+    def number(self, position: int) -> str:
+        """The text of a number, with all its digits.
+
+        DuckDB reads JSON numbers as doubles. Where one may have lost digits, it is found again in the text of the
+        line, put into quotes there; a line in which a string holds such a number as well is not taken at its word.
+        """
+        if self._shape.format != "jsonl":
+            return self.text(position)
+        found, pointer = self._found(position), text(_pointer(self._shape.header[position]))
+        quoted = f"regexp_replace(line, {text(_LONG_NUMBER)}, '\\1\"\\2\"', 'g')"
+        return (
+            f"CASE WHEN NOT coalesce(regexp_matches({found}, {text(_DOUBTFUL)}), FALSE) THEN NULLIF({found}, '') "
+            f"WHEN json_type(line, {pointer}) = 'VARCHAR' THEN {found} "
+            f"WHEN json_valid({quoted}) THEN json_extract_string({quoted}, {pointer}) "
+            f"ELSE {found} || ' (too many digits for a JSON number; send it as a string)' END"
+        )
+
+    def rest(self, positions: Sequence[int], named: Sequence[str]) -> str:
+        """The fields at these positions as a JSON object, NULL when there are none. Of JSON lines: all but `named`."""
+        if self._shape.format == "jsonl":
+            patch = "{" + ", ".join(f"{text(field)}: NULL" for field in named) + "}"
+            left = f"json_merge_patch(line, CAST(to_json({patch}) AS VARCHAR))"
+        elif positions:
+            pairs = ", ".join(f"{text(self._shape.header[i])}, {self.text(i)}" for i in positions)
+            left = f"json_merge_patch('{{}}', json_object({pairs}))"  # a merge leaves out what is NULL
+        else:
+            return "NULL::VARCHAR"
+        return f"NULLIF(CAST({left} AS VARCHAR), '{{}}')"
+
+    def relation(self) -> str:
+        """What to select from."""
+        compression = "gzip" if self._shape.gzip else "none"
+        match self._shape.format:
+            case "csv":
+                columns = ", ".join(f"'f{i}': 'VARCHAR'" for i in range(len(self._shape.header)))
+                nulls = "'', " + text(self._null_text) if self._null_text else "''"
+                return (
+                    f"read_csv({self._files}, auto_detect=false, header=false, skip=1, columns={{{columns}}}, "
+                    f"delim=',', quote='\"', escape='\"', nullstr=[{nulls}], max_line_size={LONGEST_LINE}, "
+                    f"buffer_size={_BUFFER}, compression='{compression}', filename='raw_path')"
+                )
+            case "jsonl":
+                pointers = ", ".join(text(_pointer(self._shape.header[i])) for i in self._pointers)
+                line = "CASE WHEN json[1:1] = '{' THEN json ELSE error('a line is no JSON object') END"
+                objects = (
+                    f"SELECT {line} AS line, raw_path FROM read_ndjson_objects({self._files}, "
+                    f"maximum_object_size={_BUFFER}, compression='{compression}', filename='raw_path')"
+                )
+                return f"(SELECT line, raw_path, json_extract_string(line, [{pointers}]) AS found FROM ({objects}))"
+            case "parquet":
+                return f"read_parquet({self._files}, filename='raw_path', binary_as_string=true)"
+
+    def _found(self, position: int) -> str:
+        """The field's place among those that are cut out of a line in one go."""
+        return f"found[{self._pointers.setdefault(position, len(self._pointers)) + 1}]"
 
 
-def _number_text(json: str) -> str:
-    quoted = f"starts_with({json}, '\"')"
-    doubtful = f"regexp_matches({json}, {text(_TOO_PRECISE)})"
+def _pointer(field: str) -> str:
+    return "/" + field.replace("~", "~0").replace("/", "~1")
+
+
+def _parquet_text(column: str) -> str:
+    """A value as text that `casting` reads: an instant with its offset, nested values as JSON."""
     return (
-        f"CASE WHEN {quoted} THEN NULLIF(trim({json}, '\"'), '') "
-        f"WHEN {doubtful} THEN {json} || ' (too many digits for a JSON number; send it as a string)' "
-        f"ELSE {json}::VARCHAR END"
+        f"CASE WHEN typeof({column}) = 'TIMESTAMP WITH TIME ZONE' THEN replace({column}::VARCHAR, '+00', 'Z') "
+        f"WHEN regexp_matches(typeof({column}), '^(STRUCT|MAP)|\\]$') THEN CAST(to_json({column}) AS VARCHAR) "
+        f"ELSE {column}::VARCHAR END"
     )
-
-
-def _reader(shape: _Shape, uris: list[str], null_text: str | None, types: Mapping[str, str]) -> str:
-    files = "[" + ", ".join(text(uri) for uri in uris) + "]"
-    compression = "gzip" if shape.gzip else "none"
-    match shape.format:
-        case "csv":
-            names = ", ".join(f"'f{i}': 'VARCHAR'" for i in range(len(shape.header)))
-            nulls = "'', " + text(null_text) if null_text else "''"
-            return (
-                f"read_csv({files}, auto_detect=false, header=false, skip=1, columns={{{names}}}, delim=',', "
-                f"quote='\"', escape='\"', nullstr=[{nulls}], max_line_size={LONGEST_LINE}, buffer_size={_BUFFER}, "
-                f"compression='{compression}', filename='raw_path')"
-            )
-        case "jsonl":
-            names = ", ".join(f"{text(f)}: '{t}'" for f, t in types.items())
-            return (
-                f"read_json({files}, format='newline_delimited', columns={{{names}}}, ignore_errors=false, "
-                f"maximum_object_size={_BUFFER}, compression='{compression}', filename='raw_path')"
-            )
-        case "parquet":
-            return f"read_parquet({files}, filename='raw_path')"

@@ -14,6 +14,7 @@ from connectors.lake.local import LocalLake
 from connectors.settings import SystemSettings
 from connectors.warehouse import Warehouse
 from connectors.warehouse.duckdb import DuckDBWarehouse
+from connectors.warehouse.limits import Limits
 
 
 class WarehouseSettings(SystemSettings):
@@ -31,6 +32,21 @@ class WarehouseSettings(SystemSettings):
     duckdb_lock_wait: float = Field(
         60.0, ge=0, le=3600, description="Seconds to wait while another process holds the database file."
     )
+    quarantine_share: float = Field(
+        0.05, ge=0, le=1, description="A batch stops when more than this share of its rows does not fit the contract."
+    )
+    quarantine_rows: int = Field(
+        100, ge=0, description="Rows of a batch that may go to quarantine whatever their share."
+    )
+    delete_share: float = Field(
+        0.5, ge=0, le=1, description="A batch stops when it would delete more than this share of a table's living rows."
+    )
+    delete_rows: int = Field(100, ge=0, description="Rows that a batch may delete whatever their share.")
+
+    @property
+    def limits(self) -> Limits:
+        """When a batch is too bad to be believed."""
+        return Limits(self.quarantine_share, self.quarantine_rows, self.delete_share, self.delete_rows)
 
 
 def open_warehouse(settings: WarehouseSettings) -> Warehouse:
@@ -40,6 +56,7 @@ def open_warehouse(settings: WarehouseSettings) -> Warehouse:
         memory_limit=settings.duckdb_memory_limit,
         threads=settings.duckdb_threads,
         lock_wait=settings.duckdb_lock_wait,
+        limits=settings.limits,
     )
 
 

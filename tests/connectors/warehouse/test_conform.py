@@ -159,19 +159,27 @@ async def test_quarantine_names_the_part_and_the_batch(warehouse: DuckDBWarehous
     assert found == [{"batch_id": batch.request.batch_id, "part": batch.parts[1].name, "stamped": True}]
 
 
-async def test_a_json_number_is_taken_only_as_far_as_it_is_exact(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+async def test_a_json_number_keeps_all_its_digits(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
     body = (
         b'{"Id": "1", "Balance": 1234.50, "UpdatedDate": "2026-06-10"}\n'
         b'{"Id": "2", "Balance": "12345678901234567.123456789", "UpdatedDate": "2026-06-10"}\n'
         b'{"Id": "3", "Balance": 12345678901234567.123456789, "UpdatedDate": "2026-06-10"}\n'
         b'{"Id": "4", "Balance": 0.000000001, "UpdatedDate": "2026-06-10"}\n'
+        b'{"Id": "5", "Balance": 12345678901234567890123456789, "UpdatedDate": "2026-06-10"}\n'
+        b'{"Id": "6", "Balance":-100000000000000000000.5, "UpdatedDate": "2026-06-10"}\n'
+        b'{"Id": "7", "Balance": 1e20, "UpdatedDate": "2026-06-10"}\n'
+        b'{"Id": "8", "Name": ": 12345678901234567.1,", "Balance": 12345678901234567.1, "UpdatedDate": "2026-06-10"}\n'
+        b'{"Id": "9", "Name": ": 12345678901234567.1,", "Balance": 1.5, "UpdatedDate": "2026-06-10"}\n'
     )
     batch = Batch(lake, PLAIN)
-    await batch.add(body, PLAIN.fields, 4, file_format="jsonl", name="rows.jsonl")
-    assert counts(await load(warehouse, batch)) == {"read": 4, "inserted": 3, "quarantined": 1}
+    await batch.add(body, PLAIN.fields, 9, file_format="jsonl", name="rows.jsonl")
+    assert counts(await load(warehouse, batch)) == {"read": 9, "inserted": 8, "quarantined": 1}
     found = await warehouse.rows("SELECT id, balance FROM STG.zuora_account ORDER BY id")
     assert [(r["id"], r["balance"]) for r in found] == [
-        ("1", Decimal("1234.5")), ("2", Decimal("12345678901234567.123456789")), ("4", Decimal("1E-9")),
+        ("1", Decimal("1234.5")), ("2", Decimal("12345678901234567.123456789")),
+        ("3", Decimal("12345678901234567.123456789")), ("4", Decimal("1E-9")),
+        ("5", Decimal(12345678901234567890123456789)), ("6", Decimal("-100000000000000000000.5")),
+        ("7", Decimal(10**20)), ("9", Decimal("1.5")),
     ]  # fmt: skip
     assert "too many digits" in (await quarantined(warehouse))[0]["raw_text"]
 

@@ -120,9 +120,9 @@ async def test_an_undeleted_row_counts_as_updated(warehouse: DuckDBWarehouse, la
 async def test_a_snapshot_buries_what_it_does_not_have(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
     await load_rows(
         warehouse, lake, ACCOUNT, FIRST,
-        *(account(i, "2026-06-10T00:00:00Z") for i in ("kept", "gone")), account("new", "2026-06-15T11:00:00Z"),
+        *(account(i, "2026-06-10T00:00:00Z") for i in ("kept", "gone")), account("new", "2026-06-15T13:00:00Z"),
     )  # fmt: skip
-    full = window(None, "2026-06-15 11:00")
+    full = window(None, "2026-06-15 13:00")
     result = await load_rows(warehouse, lake, ACCOUNT, full, account("kept", "2026-06-10T00:00:00Z"))
     assert counts(result) == {"read": 1, "unchanged": 1, "deleted": 1}
     assert await stored(warehouse) == {"gone": ("Acme", True), "kept": ("Acme", False), "new": ("Acme", False)}
