@@ -81,6 +81,7 @@ async def composite_batch(request: Request) -> Response:
 _ROUTES: list[tuple[str, Any, list[str]]] = [
     ("", rest.resources, ["GET"]),
     ("/limits", rest.limits, ["GET"]),
+    ("/limits/recordCount", rest.record_count, ["GET"]),
     ("/sobjects", rest.sobjects, ["GET"]),
     ("/sobjects/{object}", rest.sobject, ["GET"]),
     ("/sobjects/{object}/describe", rest.describe, ["GET"]),

@@ -34,6 +34,10 @@ class SalesforceOptions:
     """Objects that only REST can query."""
     hidden: frozenset[str] = frozenset()
     """Objects (`Lead`) and fields (`Account.Sic`) that field-level security keeps from the integration user."""
+    unreplicated: frozenset[str] = frozenset()
+    """Objects that `updated` and `deleted` do not serve."""
+    most_rows_in_time: int | None = None
+    """Queries for more rows than this time out: a bulk job fails, a REST query is refused."""
     replication_ids: int = 600_000
     """Most ids in one answer of `updated` and `deleted`."""
     longest_request: int = 16_384

@@ -110,6 +110,15 @@ class SalesforceOrg:
         with self._lock:
             self._cursors.clear()
 
+    def empty_recycle_bin(self) -> None:
+        """Soft-deleted rows go for good: only the log of deletions still names them, with the time of deletion."""
+        with self.world.lock:
+            for name in self.schema.names():
+                found = self.schema.object(name)
+                if found is not None and found.soft_deletes:
+                    purge = f'UPDATE salesforce."{found.name}" SET "_deleted_at" = "SystemModstamp"'
+                    self.world.sql(f'{purge} WHERE "IsDeleted" AND "_deleted_at" IS NULL')
+
     def limits(self) -> dict[str, dict[str, int]]:
         """The `/limits` answer."""
         options, jobs = self.options, self.jobs

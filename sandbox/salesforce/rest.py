@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -50,6 +51,19 @@ async def resources(request: Request) -> Response:
 async def limits(request: Request) -> Response:
     """GET /limits."""
     return JSONResponse(org_of(request).limits())
+
+
+async def record_count(request: Request) -> Response:
+    """GET /limits/recordCount?sObjects=: rows that are not deleted, as of some time ago."""
+    org = org_of(request)
+    wanted = request.query_params.get("sObjects", "").split(",")
+    found = [one for name in wanted if (one := org.schema.object(name)) is not None]
+    counts = [{"count": _fetch(org, _counting(org, one))[0][0], "name": one.name} for one in found]
+    return JSONResponse({"sObjects": counts})
+
+
+def _counting(org: SalesforceOrg, found: SObject) -> Plan:
+    return plan(f"SELECT COUNT() FROM {found.name}", org.schema, include_deleted=False)
 
 
 async def sobjects(request: Request) -> Response:
@@ -108,6 +122,8 @@ async def _query(request: Request, *, include_deleted: bool) -> Response:
         counted = await run_in_threadpool(_fetch, org, planned)
         return JSONResponse({"totalSize": counted[0][0], "done": True, "records": []})
     rows = await run_in_threadpool(_fetch, org, planned)
+    if org.options.most_rows_in_time is not None and len(rows) > org.options.most_rows_in_time:
+        raise ApiError(400, "QUERY_TIMEOUT", "Your query request was running for too long.")
     return _page(request, Cursor(planned, rows, _batch_size(request)), 0, None)
 
 
@@ -122,7 +138,7 @@ async def query_more(request: Request) -> Response:
 
 async def updated(request: Request) -> Response:
     """GET /sobjects/{object}/updated: ids of rows that changed, and up to when that is all of them."""
-    found, org = _object(request), org_of(request)
+    found, org = _replicated(request), org_of(request)
     start, end = _span(request, org, timedelta(days=30))
     where = '"SystemModstamp" >= ? AND "SystemModstamp" < ? AND "_deleted_at" IS NULL'
     where += ' AND NOT "IsDeleted"' if found.soft_deletes else ""
@@ -134,7 +150,7 @@ async def updated(request: Request) -> Response:
 
 async def deleted(request: Request) -> Response:
     """GET /sobjects/{object}/deleted: ids of rows that went, to the recycle bin or for good."""
-    found, org = _object(request), org_of(request)
+    found, org = _replicated(request), org_of(request)
     start, end = _span(request, org, timedelta(days=15))
     gone = '"_deleted_at"'
     if found.soft_deletes:
@@ -177,7 +193,7 @@ def _page(request: Request, cursor: Cursor, offset: int, locator: str | None) ->
 
 def _records(request: Request, planned: Plan, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
     names = [output.name for output in planned.outputs]
-    records = [{name: _json_value(value) for name, value in zip(names, row, strict=True)} for row in rows]
+    records = [_nested(zip(names, row, strict=True)) for row in rows]
     if planned.query.is_aggregate:
         return [{"attributes": {"type": "AggregateResult"}, **record} for record in records]
     kind = planned.object.name
@@ -186,6 +202,26 @@ def _records(request: Request, planned: Plan, rows: list[tuple[Any, ...]]) -> li
         {"attributes": {"type": kind, **({"url": place + record["Id"]} if "Id" in record else {})}, **record}
         for record in records
     ]
+
+
+def _nested(row: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """One record; fields of a parent come as an object, null where none of them has a value."""
+    record: dict[str, Any] = {}
+    parents: dict[str, dict[str, Any]] = {}
+    for name, value in row:
+        parent, dot, inner = name.rpartition(".")
+        if dot:
+            parents.setdefault(parent, {})[inner] = _json_value(value)
+        else:
+            record[name] = _json_value(value)
+    for path, fields in parents.items():
+        at = record
+        *outer, last = path.split(".")
+        for step in outer:
+            at = at.setdefault(step, {"attributes": {"type": step}})
+        filled = any(value is not None for value in fields.values())
+        at[last] = {"attributes": {"type": last}, **fields} if filled else None
+    return record
 
 
 def _json_value(value: Any) -> Any:
@@ -213,6 +249,13 @@ def _object(request: Request) -> SObject:
     found = org_of(request).schema.object(request.path_params["object"])
     if found is None:
         raise not_found()
+    return found
+
+
+def _replicated(request: Request) -> SObject:
+    found = _object(request)
+    if not found.replicateable:
+        raise ApiError(400, "INVALID_TYPE_FOR_OPERATION", f"entity type {found.name} does not support replication")
     return found
 
 

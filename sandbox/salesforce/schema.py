@@ -107,7 +107,7 @@ class Field:
             "picklistValues": [],
             "precision": self.precision,
             "referenceTo": list(self.reference_to),
-            "relationshipName": _relationship(self.name) if self.reference_to else None,
+            "relationshipName": relationship(self.name) if self.reference_to else None,
             "restrictedPicklist": False,
             "scale": self.scale,
             "soapType": _SOAP_TYPES.get(self.type, "xsd:string"),
@@ -134,6 +134,7 @@ class SObject:
 
     name: str
     fields: tuple[Field, ...]
+    replicateable: bool = True
 
     def field(self, name: str) -> Field | None:
         """The field of that name, or None."""
@@ -154,8 +155,8 @@ class SObject:
             "hasSubtypes": False, "isInterface": False, "isSubtype": False,
             "keyPrefix": KEY_PREFIXES.get(self.name, "a00"), "label": label, "labelPlural": _plural(label),
             "layoutable": True, "mergeable": self.name in ("Account", "Contact", "Lead"), "mruEnabled": True,
-            "name": self.name, "queryable": True, "replicateable": True, "retrieveable": True, "searchable": True,
-            "triggerable": True, "undeletable": self.soft_deletes, "updateable": True,
+            "name": self.name, "queryable": True, "replicateable": self.replicateable, "retrieveable": True,
+            "searchable": True, "triggerable": True, "undeletable": self.soft_deletes, "updateable": True,
         }  # fmt: skip
 
 
@@ -179,7 +180,7 @@ class Schema:
         hidden = {name.partition(".")[2] for name in self._options.hidden if name.startswith(f"{known}.")}
         columns = self._world.columns("salesforce", known)
         shown = [one for one in columns if not one[0].startswith("_") and one[0] not in hidden]
-        return SObject(known, tuple(_fields(known, shown)))
+        return SObject(known, tuple(_fields(known, shown)), known not in self._options.unreplicated)
 
 
 def _fields(table: str, columns: Sequence[tuple[str, str]]) -> list[Field]:
@@ -217,6 +218,8 @@ def _field(table: str, name: str, kind: str, compound: str | None) -> Field:
         type_ = "date"
     elif kind.startswith("TIMESTAMP"):
         type_ = "datetime"
+    elif kind == "BLOB":
+        type_ = "base64"
     else:
         type_, length = _text_type(name, bool(references))
     return Field(name, type_, name, length, precision, scale, nillable, calculated, compound, references)
@@ -250,7 +253,8 @@ def _is_money(name: str) -> bool:
     return any(word in name for word in ("Amount", "Revenue", "Cost", "Price", "ARR", "Subtotal", "Quota", "MRR"))
 
 
-def _relationship(name: str) -> str:
+def relationship(name: str) -> str:
+    """The name by which a reference field's parent is reached (`Owner` of `OwnerId`)."""
     return f"{name.removesuffix('__c')}__r" if name.endswith("__c") else name.removesuffix("Id")
 
 

@@ -100,7 +100,11 @@ class _Armed:
 
 @dataclass
 class BulkJobs:
-    """All query jobs of an org, worked on by a few threads. Safe to use from any thread."""
+    """All query jobs of an org, worked on by a few threads. Safe to use from any thread.
+
+    Attributes:
+        asked: the query of every job ever made, oldest first.
+    """
 
     world: World
     schema: Schema
@@ -108,6 +112,7 @@ class BulkJobs:
     user_id: str
     created: int = 0
     result_bytes: int = 0
+    asked: list[str] = field(default_factory=list[str])
     _jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     _armed: list[_Armed] = field(default_factory=list[_Armed])
     _shared: dict[tuple[object, ...], ResultSet] = field(default_factory=dict[tuple[object, ...], ResultSet])
@@ -149,6 +154,7 @@ class BulkJobs:
                 message = "Max bulk v2 query result size stored (1000000000) kb per 24 hrs has been exceeded"
                 raise ApiError(400, "LIMIT_EXCEEDED", message)
             self.created += 1
+            self.asked.append(soql)
             job = Job(
                 f"750{secrets.token_hex(6)}AAA", operation, found, api_version, delimiter, line_ending, self.user_id,
                 self.world.now,
@@ -252,7 +258,15 @@ class BulkJobs:
             if job.polls <= 0:
                 job.state = JobState.JOB_COMPLETE
 
-    def _result(self, job: Job) -> ResultSet:
+    def _rows(self, job: Job) -> int:
+        with self.world.lock:
+            return int(self.world.sql(job.plan.count_sql(), list(job.plan.params)).fetchall()[0][0])
+
+    def _result(self, job: Job) -> ResultSet | None:
+        most = self.options.most_rows_in_time
+        if most is not None and self._rows(job) > most:
+            job.fail = "InternalServerError : Query timed out; retried more than fifteen times"
+            return None
         delimiter = DELIMITERS[job.column_delimiter]
         key = (job.plan.sql(), job.plan.params, delimiter, job.line_ending, self.world.now)
         with self._lock:

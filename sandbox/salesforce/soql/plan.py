@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from sandbox.salesforce.errors import ApiError, malformed
-from sandbox.salesforce.schema import Field, Schema, SObject
+from sandbox.salesforce.schema import Field, Schema, SObject, relationship
 from sandbox.salesforce.soql.parser import WILDCARD_ESCAPE, parse, where_is
 from sandbox.salesforce.soql.syntax import (
     AggregateItem,
@@ -96,7 +96,7 @@ def plan(text: str, schema: Schema, *, include_deleted: bool) -> Plan:
     if source is None:
         message = f"sObject type '{query.object.text}' is not supported. {_OBJECT_HINT}"
         raise ApiError(400, "INVALID_TYPE", where_is(text, query.object.at) + message)
-    return _Planner(query, source).plan(include_deleted)
+    return _Planner(query, source, schema).plan(include_deleted)
 
 
 def quoted(name: str) -> str:
@@ -109,6 +109,7 @@ def quoted(name: str) -> str:
 class _Planner:
     query: Query
     object: SObject
+    schema: Schema
     params: list[Any] = field(default_factory=list[Any])
 
     def plan(self, include_deleted: bool) -> Plan:
@@ -143,13 +144,13 @@ class _Planner:
         unnamed = 0
         for item in self.query.items:
             if isinstance(item, FieldItem):
-                found = self._field(item.name)
+                found, value = self._selected(item.name)
                 if found.name in names:
                     raise malformed(f"duplicate field selected: {found.name}")
                 if self.query.is_aggregate and found.name.lower() not in grouped:
                     raise malformed(f"Field must be grouped or aggregated: {found.name}")
                 names.add(found.name)
-                yield Output(found.name, found, self._value(found))
+                yield Output(found.name, found, value)
             elif isinstance(item, AggregateItem):
                 alias = item.alias
                 if alias is None:
@@ -173,15 +174,48 @@ class _Planner:
         filled = " OR ".join(f"{quoted(part)} IS NOT NULL" for part in found.parts)
         return f"CASE WHEN {filled} THEN struct_pack({parts}) END"
 
+    def _selected(self, name: Name) -> tuple[Field, str]:
+        """A field of the object or of a parent (`Owner.Name`), and its value."""
+        path = name.text.split(".")
+        if path[0].lower() == self.object.name.lower():
+            path = path[1:]
+        if len(path) < 2:
+            found = self._field(name)
+            return found, self._value(found)
+        parent, value = self._parent(name, self.object, quoted(self.object.name), path)
+        return replace(parent, name=name.text, compound=None), value
+
+    def _parent(self, name: Name, child: SObject, alias: str, path: list[str]) -> tuple[Field, str]:
+        link = next(
+            (f for f in child.fields if f.reference_to and relationship(f.name).lower() == path[0].lower()), None
+        )
+        parent = self.schema.object(link.reference_to[0]) if link else None
+        if link is None or parent is None:
+            raise self._no_relationship(name, path[0])
+        inner = quoted(f"{alias}.{path[0]}".replace('"', ""))
+        if len(path) > 2:
+            found, value = self._parent(name, parent, inner, path[1:])
+        else:
+            found = parent.field(path[1])
+            if found is None or found.column is None:
+                message = f"No such column '{path[1]}' on entity '{parent.name}'. {_FIELD_HINT}"
+                raise ApiError(400, "INVALID_FIELD", where_is(self.query.text, name.at) + message)
+            value = f"{inner}.{quoted(found.column)}"
+        table = f"salesforce.{quoted(parent.name)}"
+        return found, f'(SELECT {value} FROM {table} {inner} WHERE {inner}."Id" = {alias}.{quoted(link.name)})'
+
+    def _no_relationship(self, name: Name, relation: str) -> ApiError:
+        message = (
+            f"Didn't understand relationship '{relation}' in field path. If you are attempting to use a custom "
+            "relationship, be sure to append the '__r' after the custom relationship name. "
+            "Please reference your WSDL or the describe call for the appropriate names."
+        )
+        return ApiError(400, "INVALID_FIELD", where_is(self.query.text, name.at) + message)
+
     def _field(self, name: Name) -> Field:
         *path, last = name.text.split(".")
         if path and path[0].lower() != self.object.name.lower():
-            message = (
-                f"Didn't understand relationship '{path[0]}' in field path. If you are attempting to use a custom "
-                "relationship, be sure to append the '__r' after the custom relationship name. "
-                "Please reference your WSDL or the describe call for the appropriate names."
-            )
-            raise ApiError(400, "INVALID_FIELD", where_is(self.query.text, name.at) + message)
+            raise self._no_relationship(name, path[0])
         found = self.object.field(last)
         if found is None:
             message = f"No such column '{last}' on entity '{self.object.name}'. {_FIELD_HINT}"

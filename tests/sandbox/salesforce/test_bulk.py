@@ -295,3 +295,13 @@ def test_nothing_is_left_on_disk_when_the_server_stops(world: Any) -> None:
     (job,) = org.jobs.all()
     org.close()
     assert job.result is None or not job.result.directory.parent.exists()
+
+
+def test_a_job_for_too_much_fails_after_all_its_tries(client: httpx.Client, options: SalesforceOptions) -> None:
+    options.most_rows_in_time = 39
+    body = {"operation": "queryAll", "query": "SELECT Id FROM Account"}
+    job = client.post("/jobs/query", json=body).json()["id"]
+    while (found := client.get(f"/jobs/query/{job}").json())["state"] not in ("Failed", "JobComplete"):
+        pass
+    assert found["state"] == "Failed"
+    assert "retried more than fifteen times" in found["errorMessage"]

@@ -261,3 +261,45 @@ def test_hidden_objects_and_fields_are_as_if_they_were_not_there(served: Served,
 def test_a_method_that_a_resource_lacks_is_refused(client: httpx.Client) -> None:
     answer = client.put("/limits")
     assert (answer.status_code, answer.json()[0]["errorCode"]) == (405, "METHOD_NOT_ALLOWED")
+
+
+def test_a_parents_fields_come_as_an_object_and_in_bulk_as_columns(simple: Salesforce, world: TinyWorld) -> None:
+    world.sql('UPDATE salesforce."Account" SET "OwnerId" = NULL WHERE "Id" = ?', [account_id(2)])
+    soql = "SELECT Id, Owner.Username FROM Account WHERE NumberOfEmployees < 3"
+    first, second = simple.query(soql)["records"]
+    assert first["Owner"] == {"attributes": {"type": "Owner"}, "Username": "ada@mgdw.example"}
+    assert second["Owner"] is None
+    (page,) = simple.bulk2.Account.query(soql)
+    assert sorted(page.splitlines()) == [
+        f'"{account_id(1)}","ada@mgdw.example"', f'"{account_id(2)}",""', "Id,Owner.Username",
+    ]  # fmt: skip
+
+
+def test_record_counts_leave_out_the_recycle_bin(client: httpx.Client) -> None:
+    body = client.get("/limits/recordCount", params={"sObjects": "Account,User,Gizmo__c"}).json()
+    assert body == {"sObjects": [{"count": 36, "name": "Account"}, {"count": 1, "name": "User"}]}
+
+
+def test_a_query_for_too_much_times_out(client: httpx.Client, options: SalesforceOptions) -> None:
+    options.most_rows_in_time = 39
+    answer = client.get("/queryAll", params={"q": "SELECT Id FROM Account"})
+    assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "QUERY_TIMEOUT")
+    assert client.get("/query", params={"q": "SELECT Id FROM Account"}).json()["totalSize"] == 36
+
+
+def test_an_emptied_recycle_bin_is_empty_but_its_rows_stay_in_the_log(
+    simple: Salesforce, client: httpx.Client, served: Served
+) -> None:
+    served.org.empty_recycle_bin()
+    assert simple.query_all("SELECT Id FROM Account", include_deleted=True)["totalSize"] == 36
+    span = {"start": "2026-06-01T00:00:00Z", "end": "2026-06-01T01:00:00Z"}
+    records = client.get("/sobjects/Account/deleted/", params=span).json()["deletedRecords"]
+    assert {"id": account_id(9), "deletedDate": "2026-06-01T00:09:00.000+0000"} in records
+
+
+def test_an_object_without_replication_says_so(client: httpx.Client, options: SalesforceOptions) -> None:
+    options.unreplicated = frozenset({"User"})
+    assert client.get("/sobjects/User/describe").json()["replicateable"] is False
+    span = {"start": "2026-06-01T00:00:00Z", "end": "2026-06-02T00:00:00Z"}
+    answer = client.get("/sobjects/User/deleted/", params=span)
+    assert answer.json()[0]["errorCode"] == "INVALID_TYPE_FOR_OPERATION"
