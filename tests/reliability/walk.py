@@ -1,0 +1,110 @@
+"""The crash walk: for each effect of a clean run, a run that goes wrong there, then a clean one, then a look."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.reliability.effects import Effect, Mode, Moment, Step
+from tests.reliability.stage import Scenario, Stage
+from tests.reliability.verdict import problems
+
+WAYS: dict[str, tuple[tuple[Mode, Moment], ...]] = {
+    "http": (
+        ("stop", "before"), ("stop", "after"), ("kill", "before"), ("kill", "after"),
+        ("lapse", "before"), ("lapse", "after"),
+    ),
+    "lake": (("stop", "before"), ("stop", "after"), ("kill", "before"), ("kill", "after")),
+    "warehouse": (
+        ("stop", "before"), ("stop", "after"), ("kill", "before"), ("kill", "after"), ("lapse", "before"),
+    ),
+}  # fmt: skip
+"""How an effect of each channel goes wrong. A lake write that fails is no conflict and is not tried again."""
+
+
+@dataclass
+class Tally:
+    """Steps walked, by mode and moment (`kill after`), and those not survived, each with what was wrong."""
+
+    walked: Counter[str] = field(default_factory=Counter[str])
+    lost: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    def add(self, steps: Sequence[Step], wrong: list[str]) -> None:
+        """Note one walked step, or pair of steps."""
+        self.walked[" then ".join(f"{step.mode} {step.moment}" for step in steps)] += 1
+        if wrong:
+            self.lost[", then ".join(map(str, steps))] = wrong
+
+    def as_json(self) -> dict[str, Any]:
+        """What the results file keeps."""
+        return {"walked": dict(sorted(self.walked.items())), "lost": dict(sorted(self.lost.items()))}
+
+
+def steps(effects: Iterable[Effect]) -> list[Step]:
+    """Every step of the walk over these effects."""
+    found = [Step(effect, moment, mode) for effect in effects for mode, moment in _ways(effect)]
+    return list(dict.fromkeys(found))
+
+
+def sample(effects: Sequence[Effect], count: int) -> list[Step]:
+    """A fixed choice: first and last effect, loads' COMMIT and the manifest both before and after, the rest evenly."""
+    every = steps(effects)
+    vital = [s for s in every if s.mode == "kill" and (s.effect.label == "COMMIT" or "manifest" in s.effect.label)]
+    vital = [*vital[-4:], every[0], every[-1]]
+    rest = [s for s in every if s not in vital]
+    return vital + random.Random(7).sample(rest, max(0, min(len(rest), count - len(vital))))
+
+
+def by_place(effects: Iterable[Effect]) -> list[Effect]:
+    """The same effects known by their place in the channel, whatever they turn out to be: for runs without an order."""
+    counts = Counter(effect.channel for effect in effects)
+    return [Effect(channel, "", number) for channel, count in counts.items() for number in range(count)]
+
+
+def pairs(effects: Sequence[Effect], count: int) -> list[tuple[Step, Step]]:
+    """A fixed choice of runs that go wrong and whose next run goes wrong as well, at any of its first effects."""
+    chance = random.Random(11)
+    first = [step for step in steps(effects) if step.mode != "lapse"]
+    second = [step for step in steps(by_place(effects)) if step.mode != "lapse"]
+    return [(chance.choice(first), chance.choice(second)) for _ in range(count)]
+
+
+def walk(
+    stage: Stage, source: str, steps: Iterable[Step | tuple[Step, ...]], scenario: Scenario = "increment"
+) -> Tally:
+    """Walk the steps one by one; several in a row where there are several."""
+    tally = Tally()
+    for one in steps:
+        row = one if isinstance(one, tuple) else (one,)
+        tally.add(row, attempt(stage, source, row, scenario))
+    return tally
+
+
+def attempt(stage: Stage, source: str, steps: Sequence[Step], scenario: Scenario = "increment") -> list[str]:
+    """One run for each step, which goes wrong there, then a clean one; returns what is wrong after that.
+
+    A run that is to get over its step has to load everything by itself, and no clean run follows.
+    """
+    wanted = stage.clean(source, scenario).content
+    job = stage.job(source, scenario)
+    for number, step in enumerate(steps):
+        crashed = stage.site.crash(job, step)
+        if not crashed.reached and not number:
+            return ["the run never came to it"]
+        if step.mode == "lapse" and (crashed.ran is None or crashed.ran.failures):
+            return ["the run did not get over it", *(crashed.ran.failures if crashed.ran else ())]
+        if step.mode != "lapse" and crashed.reached and crashed.ran and not crashed.ran.failures:
+            return ["the run went on as if nothing had happened"]
+    if steps[-1].mode != "lapse":
+        stage.site.clean(job)
+    return problems(job, wanted)
+
+
+def _ways(effect: Effect) -> list[tuple[Mode, Moment]]:
+    ways = list(WAYS[effect.channel])
+    if effect.label.startswith(("rename", "link")):
+        return [way for way in ways if way[1] == "before"]
+    return [*ways, ("lapse", "after")] if effect.label == "COMMIT" else ways
