@@ -156,7 +156,7 @@ class Sandbox:
         tenant = create_zuora(self.world, ZuoraCredentials(), self.faults["zuora"], self._zuora_options)
         self.zuora = tenant.state.tenant
         self.urls["zuora"] = servers.serve(tenant, date_header=False)
-        self.s3 = stack.enter_context(S3Server(faults=self.faults["s3"]))
+        self.s3 = stack.enter_context(S3Server(faults=self.faults["s3"], clock=lambda: self.world.now))
         self.s3.deliver(self.world.files())
         self.urls["s3"] = self.s3.url
 

@@ -24,7 +24,7 @@ from connectors.s3.parquet_footer import fits
 from connectors.s3.schema import schema_drift
 from connectors.s3.sets import Promise, SetManifest, Waiting
 from connectors.s3.settings import S3Settings
-from connectors.source import SchemaDrift, Source, TableState
+from connectors.source import SchemaDrift, Source, TableState, about
 
 if TYPE_CHECKING:
     from obstore.store import S3CredentialProvider
@@ -96,7 +96,7 @@ class S3Source(Source):
             UnknownObject: no bucket, or nothing below the prefix.
         """
         listing = self._drifted.pop(table.name, None) or await self._list(table)
-        seen = await self._look(table, listing, state)
+        seen = self._seen[table.name] = await self._look(table, listing, state)
         new = not_loaded(listing.deliveries, state.files)
         files = sets.ready(listing.deliveries if full else new, seen.waiting)
         return batches(
@@ -156,7 +156,7 @@ class S3Source(Source):
 
         Ask after the load, with the ledger's state after it.
         """
-        seen = self._seen.get(table.name) or await self._look(table, await self._list(table), state)
+        seen = self._seen.pop(table.name, None) or await self._look(table, await self._list(table), state)
         listing, ledger_keys = seen.listing, {key for _, key, _ in state.files}
         dated = {*ledger_keys, *(f.key for f in (*listing.deliveries, *listing.empty))}
         newest = max((f.last_modified for f in listing.deliveries), default=None)
@@ -205,7 +205,10 @@ class S3Source(Source):
 
     async def _list(self, table: Table) -> Listing:
         now = await s3_clock(self._settings)
-        listing = sorted_out(table, await self._bucket.files(table.object), now)
+        try:
+            listing = sorted_out(table, await self._bucket.files(table.object), now)
+        except MgdwError as error:
+            raise about(error, table) from None
         if not listing.deliveries:
             raise UnknownObject(
                 f"there is no file below s3://{self._bucket.name}/{table.object}",
@@ -218,7 +221,7 @@ class S3Source(Source):
     async def _look(self, table: Table, listing: Listing, state: TableState) -> _Seen:
         """Tell which of the new files must wait, and what their manifests promise."""
         new = not_loaded(listing.deliveries, state.files)
-        seen = self._seen[table.name] = _Seen(listing, twins=twins(listing.deliveries, state.files))
+        seen = _Seen(listing, twins=twins(listing.deliveries, state.files))
         seen.waiting = sets.too_young(new, listing.now, self._minimum_age)
         rule, rest = table.files.complete_when, sets.ready(new, seen.waiting)
         if rule and rule.kind == "marker":
