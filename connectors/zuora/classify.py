@@ -35,6 +35,8 @@ _CATEGORIES: dict[str, type[MgdwError]] = {
 }
 """By the last two digits of a reason's code: access, authentication, not found, locked, internal, temporary, rate."""
 
+_LONGEST = 400
+"""Characters of a message that are shown."""
 _TOO_MANY = re.compile(r"concurrent|too many|limit (is |was |has been |)(reached|exceeded)", re.IGNORECASE)
 
 _AQUA: dict[str, type[MgdwError]] = {"90005": UnknownField, "90009": PermissionMissing}
@@ -66,7 +68,8 @@ def aqua_problem(answer: dict[str, Any], what: str) -> MgdwError | None:
     code = str(answer.get("errorCode") or "")
     if not code:
         return None
-    cause = f"zuora: {what}: {code} {answer.get('message') or ''}".rstrip()
+    # Zuora quotes the query, which may name hundreds of fields.
+    cause = f"zuora: {what}: {code} {str(answer.get('message') or '')[:_LONGEST]}".rstrip()
     if code in NO_DELETES:
         return DeletesUnsupported(cause, code=code)
     if "no object named" in cause.lower():

@@ -215,3 +215,58 @@ def test_result_files_go_when_the_server_stops() -> None:
         folder = served.tenant.folder
         assert folder.exists()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(("judged", "status"), [("on submission", None), ("when run", "aborted")])
+def test_a_field_may_be_described_and_yet_refused(
+    served: Served, zuora: Zuora, judged: str, status: str | None
+) -> None:
+    served.tenant.options.judged = judged  # type: ignore[assignment]
+    served.tenant.options.refused = frozenset({"Account.Name"})
+    assert b"<name>Name</name>" in zuora.client.get("/v1/describe/Account").content
+    answer = zuora.submit(ACCOUNTS, "select Id from Invoice")
+    if status is None:
+        assert answer["errorCode"] == "90005"
+        assert "(Error = There is no field named Name, Query = select Id, Name from Account)" in answer["message"]
+        return
+    job = zuora.finished(answer["id"])
+    assert (job["status"], [batch["status"] for batch in job["batches"]]) == ("error", [status, "completed"])
+
+
+def test_an_object_may_have_no_deleted_rows_to_show(served: Served, zuora: Zuora) -> None:
+    served.tenant.options.undeletable = frozenset({"Account"})
+    assert zuora.submit(deleted(ACCOUNTS))["errorCode"] == "90017"
+    served.tenant.options.judged = "when run"
+    job = zuora.run(deleted(ACCOUNTS), deleted("select Id from Invoice") | {"name": "r"})
+    assert [batch["status"] for batch in job["batches"]] == ["deleted_notallowed", "completed"]
+    assert "fileId" not in job["batches"][0]
+
+
+def test_too_many_jobs_at_once_are_refused(served: Served, zuora: Zuora) -> None:
+    served.tenant.options.jobs_at_once = 1
+    served.tenant.options.polls_until_done = 2
+    first = zuora.submit(ACCOUNTS)
+    refused = zuora.submit(ACCOUNTS)
+    assert (refused["errorCode"], "concurrent" in refused["message"]) == ("90018", True)
+    zuora.finished(first["id"])
+    assert "errorCode" not in zuora.submit(ACCOUNTS)
+
+
+def test_files_expire(served: Served, zuora: Zuora) -> None:
+    job = zuora.run(ACCOUNTS)
+    served.tenant.jobs.forget_files()
+    assert zuora.client.get(f"/v1/file/{job['batches'][0]['fileId']}").status_code == 404
+
+
+def test_files_can_be_spoilt(served: Served, zuora: Zuora) -> None:
+    served.tenant.jobs.spoil_next(lambda name, text: name.encode() + text)
+    assert zuora.table(ACCOUNTS)[0] == ["q0Id", "Name"]
+    assert zuora.table(ACCOUNTS)[0] == ["Id", "Name"]
+
+
+def test_bare_dates_are_midnights_of_the_zone_that_is_zuoras_own(served: Served, zuora: Zuora) -> None:
+    served.tenant.options.system_zone = "Asia/Kathmandu"
+    query = "select CreatedDate, UpdatedDate from Account where BillCycleDay <= 2"
+    assert [row[0] for row in zuora.table(query)[1:]] == ["2026-06-14T07:00:00+0000", "2026-01-14T08:00:00+0000"]
+    served.tenant.options.system_zone = "Etc/GMT+8"
+    assert [row[0] for row in zuora.table(query)[1:]] == ["2026-06-14T07:00:00+0000", "2026-01-14"]
