@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from connectors.batch import Part, PartFormat
-from connectors.contract import DataType, Table
+from connectors.contract import Table
 from connectors.errors import UnreadableFile
 from connectors.warehouse.ddl import has_files
 from connectors.warehouse.sql import name, text
@@ -23,10 +23,11 @@ LONGEST_LINE = 8_000_000
 """Bytes. Salesforce allows many long text areas of 131,072 characters in a row."""
 _BUFFER = 2 * LONGEST_LINE
 
-_DOUBTFUL = r"[1-9](\.?\d){15}|e\+"
-"""A number that went through the JSON reader's double and may have lost digits there."""
-_LONG_NUMBER = r"(:\s*)(-?[0-9][0-9.]{14,}[0-9.eE+-]*)"
-"""A value of so many digits in the text of a line. What looks like it inside a string makes broken JSON of the line."""
+_LONG_NUMBER = r"[:,\[]\s*-?[0-9.]{16}"
+"""A number of more digits than the double keeps through which DuckDB reads JSON."""
+_TOKENS = r'"(?:[^"\\]|\\.)*"|[^"]+'
+"""The strings of a line, and what lies between them."""
+_DIGITS = r"(-?[0-9][0-9.]{14,}[0-9.eE+-]*)"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def key_relation(table: Table, parts: Sequence[StoredPart], null_text: str | Non
             )  # fmt: skip
         first = next((i for i, field in enumerate(shape.header) if field.casefold() not in keys), None)
         at = positions[stamp.casefold()] if stamp else first
-        reader = _Reader(shape, [stored.uri], null_text)
+        reader = _Reader(table, shape, [stored.uri], null_text)
         columns = [f"{reader.text(positions[key])} AS raw_{i}" for i, key in enumerate(keys)]
         columns.append(f"{'NULL::VARCHAR' if at is None else reader.text(at)} AS raw_at")
         selects.append(f"SELECT {', '.join(columns)} FROM {reader.relation()}")
@@ -114,9 +115,9 @@ def has_tombstone_field(parts: Sequence[StoredPart]) -> bool:
     return any(TOMBSTONE_FIELD in p.part.header for p in parts)
 
 
-def plain_count(part: StoredPart) -> str:
+def plain_count(table: Table, part: StoredPart) -> str:
     """A SELECT that parses one part and counts its rows: to find which part of a batch cannot be read."""
-    reader = _Reader(_shape(part), [part.uri], None)
+    reader = _Reader(table, _shape(part), [part.uri], None)
     texts = ", ".join(f"count({reader.text(i)})" for i in range(len(part.part.header))) or "count(*)"
     return f"SELECT {texts} FROM {reader.relation()}"
 
@@ -128,9 +129,7 @@ def _shape(stored: StoredPart) -> _Shape:
 
 
 def _lacking(table: Table, shape: _Shape) -> tuple[str, ...]:
-    """Columns the parts of this shape do not have. JSON lines of a source file name the fields they have row by row."""
-    if has_files(table) and shape.format == "jsonl":
-        return ()
+    """Columns the parts of this shape do not have."""
     present = shape.positions()
     return tuple(c.name for c in table.columns if c.field.casefold() not in present and c.name != table.deleted_flag)
 
@@ -149,33 +148,24 @@ def _require_identity(table: Table, part: Part) -> None:
 
 
 def _select(table: Table, shape: _Shape, uris: list[str], null_text: str | None, lacks: int) -> str:
-    files = has_files(table)
-    if files and shape.format == "jsonl":
-        known = {field.casefold() for field in shape.header}
-        unheard = tuple(field for field in table.fields if field.casefold() not in known)
-        shape = _Shape(shape.format, shape.gzip, (*shape.header, *unheard))
-    positions, reader = shape.positions(), _Reader(shape, uris, null_text)
+    positions, reader = shape.positions(), _Reader(table, shape, uris, null_text)
     columns: list[str] = []
     for i, column in enumerate(table.columns):
         position = positions.get(column.field.casefold())
-        if position is None:
-            columns.append(f"NULL::VARCHAR AS raw_{i}")
-        elif column.type is DataType.NUMERIC:
-            columns.append(f"{reader.number(position)} AS raw_{i}")
-        else:
-            columns.append(f"{reader.text(position)} AS raw_{i}")
+        columns.append(f"{'NULL::VARCHAR' if position is None else reader.text(position)} AS raw_{i}")
     deleted = positions.get(TOMBSTONE_FIELD)
     columns.append(f"{'NULL::VARCHAR' if deleted is None else reader.text(deleted)} AS raw_deleted")
     named = {field.casefold() for field in table.fields}
     rest = reader.rest([i for i, f in enumerate(shape.header) if f.casefold() not in named], table.fields)
-    columns.append(f"{rest if files else 'NULL::VARCHAR'} AS raw_rest")
+    columns.append(f"{rest if has_files(table) else 'NULL::VARCHAR'} AS raw_rest")
     return f"SELECT {', '.join(columns)}, raw_path, {lacks} AS raw_lacks FROM {reader.relation()}"
 
 
 class _Reader:
     """Parts of one shape. Ask for columns first: `relation` then reads what they need."""
 
-    def __init__(self, shape: _Shape, uris: Sequence[str], null_text: str | None) -> None:
+    def __init__(self, table: Table, shape: _Shape, uris: Sequence[str], null_text: str | None) -> None:
+        self._rules = table.files
         self._shape = shape
         self._files = "[" + ", ".join(text(uri) for uri in uris) + "]"
         self._null_text = null_text
@@ -190,23 +180,6 @@ class _Reader:
                 return f"NULLIF({self._found(position)}, '')"
             case "parquet":
                 return f"NULLIF({_parquet_text(name(self._shape.header[position]))}, '')"
-
-    def number(self, position: int) -> str:
-        """The text of a number, with all its digits.
-
-        DuckDB reads JSON numbers as doubles. Where one may have lost digits, it is found again in the text of the
-        line, put into quotes there; a line in which a string holds such a number as well is not taken at its word.
-        """
-        if self._shape.format != "jsonl":
-            return self.text(position)
-        found, pointer = self._found(position), text(_pointer(self._shape.header[position]))
-        quoted = f"regexp_replace(line, {text(_LONG_NUMBER)}, '\\1\"\\2\"', 'g')"
-        return (
-            f"CASE WHEN NOT coalesce(regexp_matches({found}, {text(_DOUBTFUL)}), FALSE) THEN NULLIF({found}, '') "
-            f"WHEN json_type(line, {pointer}) = 'VARCHAR' THEN {found} "
-            f"WHEN json_valid({quoted}) THEN json_extract_string({quoted}, {pointer}) "
-            f"ELSE {found} || ' (too many digits for a JSON number; send it as a string)' END"
-        )
 
     def rest(self, positions: Sequence[int], named: Sequence[str]) -> str:
         """The fields at these positions as a JSON object, NULL when there are none. Of JSON lines: all but `named`."""
@@ -229,14 +202,14 @@ class _Reader:
                 nulls = "'', " + text(self._null_text) if self._null_text else "''"
                 return (
                     f"read_csv({self._files}, auto_detect=false, header=false, skip=1, columns={{{columns}}}, "
-                    f"delim=',', quote='\"', escape='\"', nullstr=[{nulls}], max_line_size={LONGEST_LINE}, "
+                    f"delim={text(self._rules.delimiter)}, encoding={text(self._rules.encoding)}, "
+                    f"quote='\"', escape='\"', nullstr=[{nulls}], max_line_size={LONGEST_LINE}, "
                     f"buffer_size={_BUFFER}, compression='{compression}', filename='raw_path')"
                 )
             case "jsonl":
                 pointers = ", ".join(text(_pointer(self._shape.header[i])) for i in self._pointers)
-                line = "CASE WHEN json[1:1] = '{' THEN json ELSE error('a line is no JSON object') END"
                 objects = (
-                    f"SELECT {line} AS line, raw_path FROM read_ndjson_objects({self._files}, "
+                    f"SELECT {_exact_line('json')} AS line, raw_path FROM read_ndjson_objects({self._files}, "
                     f"maximum_object_size={_BUFFER}, compression='{compression}', filename='raw_path')"
                 )
                 return f"(SELECT line, raw_path, json_extract_string(line, [{pointers}]) AS found FROM ({objects}))"
@@ -246,6 +219,16 @@ class _Reader:
     def _found(self, position: int) -> str:
         """The field's place among those that are cut out of a line in one go."""
         return f"found[{self._pointers.setdefault(position, len(self._pointers)) + 1}]"
+
+
+def _exact_line(line: str) -> str:
+    """The line with long numbers put into quotes, so that they keep all their digits. Fails for what is no object."""
+    token = f"CASE WHEN starts_with(x, '\"') THEN x ELSE regexp_replace(x, {text(_DIGITS)}, '\"\\1\"', 'g') END"
+    quoted = f"array_to_string(list_transform(regexp_extract_all({line}, {text(_TOKENS)}), lambda x: {token}), '')"
+    return (
+        f"CASE WHEN NOT starts_with({line}, '{{') THEN error('a line is no JSON object') "
+        f"WHEN regexp_matches({line}, {text(_LONG_NUMBER)}) THEN {quoted} ELSE {line}::VARCHAR END"
+    )
 
 
 def _pointer(field: str) -> str:
