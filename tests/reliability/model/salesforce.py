@@ -324,7 +324,6 @@ def _text(value: Any) -> str:
 
 
 def _json(value: Any) -> Any:
-    # Salesforce writes its numbers bare; the connector has to keep their digits.
     match value:
         case None | bool() | str() | int():
             return value

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,18 @@ from connectors.contract import Contract, Table
 from tests.reliability.model.effects import Crash, Effects, WatchedLake, WatchedWarehouse
 
 ResultT = TypeVar("ResultT")
+
+
+class Inline(ThreadPoolExecutor):
+    """Runs what it is given at once: thousands of short runs would mostly wait for threads to wake up."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
 
 
 class Ear(logging.Handler):
@@ -42,12 +55,14 @@ class Stage:
         self.effects = Effects()
         self.ear = Ear()
         self._runner = asyncio.Runner()
+        self._runner.get_loop().set_default_executor(Inline())
         self.warehouse = WatchedWarehouse(
             self.folder / "warehouse.duckdb", threads=1, loads_at_once=1,
             on_statement=lambda _: self._statement(),
         )  # fmt: skip
         self.warehouse.effects = lambda: self.effects
         self.run(self.warehouse.__aenter__())
+        self.warehouse._pool = Inline()
         self.run(self.warehouse.ensure(Contract((table,))))
         self._lakes = 0
         self.reset()

@@ -15,6 +15,8 @@ Change = Literal["write", "delete"]
 
 TEXTS = ("plain", "a,b", 'say "x"', "two\nlines", "ünïcode 漢字 🙂", "NULL", " spaces ", "it's 100% \\ slash", None)
 NUMBERS = ("0", "-0.01", "12345678901234567890.123456789", "7.5", "100", None)
+DOUBLES = ("0", "-0.01", "123456789012.25", "7.5", "100", None)
+"""What a source has that keeps its numbers as doubles."""
 WHOLES = (0, -1, 9_007_199_254_740_993, 42, None)
 DAYS = (date(2024, 2, 29), date(1970, 1, 1), date(2099, 12, 31), None)
 
@@ -171,19 +173,19 @@ def drawn(table: Table, extra: list[str], seed: int) -> dict[str, Any]:
     """Values for all fields but key, cursor and flag; the same for the same seed."""
     chance = random.Random(seed)
     special = {*table.primary_key, table.cursor, table.deleted_flag}
-    values = {c.field: _value(c, chance) for c in table.columns if c.name not in special}
+    values = {c.field: _value(c, chance, doubles=table.source == "salesforce") for c in table.columns if c.name not in special}
     return values | {name: f"{name} {seed}" for name in extra}
 
 
-def _value(column: Column, chance: random.Random) -> Any:
+def _value(column: Column, chance: random.Random, *, doubles: bool) -> Any:
     match column.type:
         case DataType.STRING:
             return chance.choice(TEXTS)
         case DataType.NUMERIC:
-            text = chance.choice(NUMBERS)
+            text = chance.choice(DOUBLES if doubles else NUMBERS)
             return None if text is None else Decimal(text)
         case DataType.INT64:
-            return chance.choice(WHOLES)
+            return chance.choice(WHOLES[:2] if doubles else WHOLES)
         case DataType.BOOL:
             return chance.choice((True, False, None))
         case DataType.DATE:

@@ -125,7 +125,7 @@ class ZuoraTenant:
             job.status = "executing"
         elif job.status == "executing":
             # One transaction: every query sees the state of this moment.
-            job.batches = [self._run(q) for q in job.request["queries"]]
+            job.batches = [self._run(q, job.request.get("nullReplacement", "")) for q in job.request["queries"]]
             job.status = "completed"
         return self._shown(job_id)
 
@@ -135,7 +135,7 @@ class ZuoraTenant:
         return {"id": job_id, "status": job.status, "name": "mg-dw", "version": "1.1", "format": "gzip",
                 "batches": job.batches or names}  # fmt: skip
 
-    def _run(self, query: dict[str, Any]) -> dict[str, Any]:
+    def _run(self, query: dict[str, Any], null: str) -> dict[str, Any]:
         batch = {"name": query["name"], "batchId": query["name"], "batchType": "zoqlexport", "query": query["query"]}
         found = _QUERY.fullmatch(query["query"])
         assert found is not None, query["query"]
@@ -146,7 +146,6 @@ class ZuoraTenant:
             return batch | {"status": "aborted", "message": f"There is no field named {strange[0]}."}
         deleted = query.get("deleted")
         conditions = [(known[n.lower()], op, datetime.fromisoformat(v)) for n, op, v in _CONDITION.findall(found[3] or "")]
-        null = self._null(query)
         rows = [
             [_text(self.model.value(n, known[f.lower()]), null) for f in fields]
             + ([str(row.deleted_at is not None).lower()] if deleted else [])
@@ -161,10 +160,6 @@ class ZuoraTenant:
         names = [self._store(header, segment) for segment in segments]
         where = {"fileId": names[0]} if len(names) == 1 else {"segments": names}
         return batch | {"status": "completed", "recordCount": len(rows)} | where
-
-    def _null(self, query: dict[str, Any]) -> str:
-        job = next(j for j in self._jobs.values() if query in j.request["queries"])
-        return job.request.get("nullReplacement", "")
 
     def _store(self, header: list[str], rows: list[list[str]]) -> str:
         text = io.StringIO()
