@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ class Page:
     last: dict[str, Any] | None
     envelope: dict[str, Any]
 
+    def records(self) -> list[dict[str, Any]]:
+        """The records as objects: for pages of a few."""
+        return [json.loads(line) for line in self.lines.splitlines()]
+
 
 def cut(body: bytes, *, records: str, opening: str) -> Page:
     """Cut a page apart.
@@ -40,6 +45,7 @@ def cut(body: bytes, *, records: str, opening: str) -> Page:
     Raises:
         ValueError: `body` is not such an object.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)
     return _cut_by_bytes(body, records, opening.encode()) or _cut_by_parsing(body, records)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from datetime import UTC, datetime
 
 import httpx
 import jwt
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from connectors.answers import default_classify, said
+from connectors.answers import default_classify, said, server_clock
 from connectors.errors import ConfigurationError, CredentialsRefused, MgdwError, SourceUnavailable
 from connectors.http import Auth, Token
 from connectors.netsuite.settings import NetSuiteSettings
@@ -19,6 +20,8 @@ from connectors.netsuite.settings import NetSuiteSettings
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105 - a path
 _ASSERTION_LIFE = 300
 _DEFAULT_LIFE = 3600.0
+_CLOCK_OFF = 120.0
+"""Seconds. NetSuite takes signatures that are up to five minutes off, and servers' clocks are seconds off at most."""
 _EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _REMEDY = (
     "Check client id, certificate id and private key of the integration; the certificate mapping (Setup > Integration "
@@ -33,7 +36,7 @@ class CertificateAuth(Auth):
         self._url = f"{settings.base_url}{TOKEN_PATH}"
         self._client_id = settings.client_id
         self._certificate_id = settings.certificate_id
-        self._key, self._algorithm = _key_of(settings.private_key.get_secret_value())
+        self._key, self._algorithm = _key_of(settings.private_key.get_secret_value() if settings.private_key else "")
 
     def assertion(self, now: float) -> str:
         """The signed JWT; `now` is Unix time in seconds."""
@@ -74,10 +77,25 @@ def _problem_with(response: httpx.Response) -> MgdwError | None:
     if response.status_code in (400, 401, 403):
         return CredentialsRefused(
             f"netsuite refused the login ({response.status_code}): {said(response)}",
-            remedy=_REMEDY,
+            remedy=clock_remark(response) or _REMEDY,
             status=response.status_code,
         )
     return default_classify(response)
+
+
+def clock_remark(response: httpx.Response) -> str | None:
+    """What to do when our clock is far from the other side's, as its `Date` header tells it; None when it is not.
+
+    Assertions and signatures carry our time, and one that is minutes off is refused without a word about the reason.
+    """
+    theirs = server_clock(response)
+    off = (datetime.now(UTC) - theirs).total_seconds() if theirs else 0.0
+    if abs(off) < _CLOCK_OFF:
+        return None
+    return (
+        f"Set this machine's clock (NTP): it is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} NetSuite's, and "
+        "what it signs is refused for that."
+    )
 
 
 def _key_of(pem: str) -> tuple[RSAPrivateKey | EllipticCurvePrivateKey, str]:

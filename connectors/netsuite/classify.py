@@ -18,6 +18,7 @@ from connectors.errors import (
     UnknownField,
     UnknownObject,
 )
+from connectors.netsuite.auth import clock_remark
 
 _TOO_MANY = {"CONCURRENCY_LIMIT_EXCEEDED", "SSS_REQUEST_LIMIT_EXCEEDED", "WS_REQUEST_BLOCKED", "REQUEST_LIMIT_EXCEEDED"}
 _TRY_AGAIN = {"UNEXPECTED_ERROR", "SERVER_ERROR"}
@@ -45,7 +46,7 @@ def classify(response: httpx.Response) -> MgdwError | None:
             status=status,
         )
     if status == 401 or "INVALID_LOGIN" in codes:
-        return CredentialsRefused(cause, status=status)
+        return CredentialsRefused(cause, remedy=clock_remark(response), status=status)
     if field := _UNKNOWN_FIELD.search(text):
         return UnknownField(cause, fields=(next(filter(None, field.groups())),))
     if found := _UNKNOWN_OBJECT.search(text):

@@ -1,5 +1,5 @@
-"""The account's clock and zone: SuiteQL speaks local time, everything we store is UTC."""
-# ruff: noqa: S608 - the texts are made of constants
+"""The account's clock, and whether it shows the zone that the settings name."""
+# ruff: noqa: S608 - the text is made of constants
 
 from __future__ import annotations
 
@@ -7,39 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from connectors.errors import ConfigurationError, UnreadableFile
+from connectors.netsuite.zone import STAMP_FORMAT, Zone
 
-STAMP_FORMAT = "YYYY-MM-DD HH24:MI:SS"
 CLOCK_QUERY = (
     f"SELECT TO_CHAR(SYSDATE, '{STAMP_FORMAT}') AS account_time, "
     f"TO_CHAR(SYS_EXTRACT_UTC(SYSTIMESTAMP), '{STAMP_FORMAT}') AS utc_time FROM DUAL"
 )
 _QUARTER = timedelta(minutes=15)
-_FIRST_YEAR = 2000
-_PIN = (
-    "Pin the integration user's time zone to GMT (Home > Set Preferences > Time Zone) and leave "
-    "MGDW_NETSUITE_TIME_ZONE at UTC, or name there a zone without summer time."
-)
-
-
-@dataclass(frozen=True)
-class FixedZone:
-    """A zone that never changes its clocks. `offset` is local time less UTC."""
-
-    offset: timedelta = timedelta(0)
-
-    def literal(self, stamp: datetime) -> str:
-        """A UTC instant as a SuiteQL timestamp in the account's time."""
-        local = (stamp.astimezone(UTC) + self.offset).strftime("%Y-%m-%d %H:%M:%S")
-        return f"TO_TIMESTAMP('{local}', '{STAMP_FORMAT}')"
-
-    def utc_text(self, field: str) -> str:
-        """An expression for the text of a timestamp column in UTC (Oracle adds days, so minutes are parts of 1,440)."""
-        minutes = int(self.offset.total_seconds() // 60)
-        shift = f" {'-' if minutes > 0 else '+'} {abs(minutes)}/1440" if minutes else ""
-        return f"TO_CHAR({field}{shift}, '{STAMP_FORMAT}')"
 
 
 @dataclass(frozen=True)
@@ -48,27 +24,6 @@ class ClockReading:
 
     now: datetime
     offset: timedelta
-
-
-def fixed_zone(name: str, until: datetime) -> FixedZone:
-    """The zone of that IANA name.
-
-    Raises:
-        ConfigurationError: there is no such zone, or its offset changed between 2000 and `until`: where clocks are
-            set back an hour happens twice, and a change in it could not be ordered.
-    """
-    try:
-        zone = ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ConfigurationError(f"netsuite: there is no time zone {name!r}", remedy=_PIN) from None
-    offsets = {
-        datetime(year, month, 1, tzinfo=zone).utcoffset() or timedelta(0)
-        for year in range(_FIRST_YEAR, until.year + 1)
-        for month in range(1, 13)
-    }
-    if len(offsets) > 1:
-        raise ConfigurationError(f"netsuite: {name} has summer time, so its stamps have no sure order", remedy=_PIN)
-    return FixedZone(offsets.pop())
 
 
 def read_clock(row: Mapping[str, Any]) -> ClockReading:
@@ -80,13 +35,15 @@ def read_clock(row: Mapping[str, Any]) -> ClockReading:
     return ClockReading(utc, round((local - utc) / _QUARTER) * _QUARTER)
 
 
-def check_zone(zone: FixedZone, name: str, reading: ClockReading) -> None:
+def check_zone(zone: Zone, name: str, reading: ClockReading) -> None:
     """Raise ConfigurationError unless the account's clock shows the zone the settings name."""
-    if reading.offset != zone.offset:
+    wanted = zone.offset_at(reading.now)
+    if reading.offset != wanted:
         raise ConfigurationError(
             f"netsuite: the account's clock is {_spelled(reading.offset)}, the settings say {name} "
-            f"({_spelled(zone.offset)})",
-            remedy=_PIN,
+            f"({_spelled(wanted)} at {reading.now:%Y-%m-%d %H:%M} UTC)",
+            remedy="Set MGDW_NETSUITE_TIME_ZONE to the integration user's time zone (Home > Set Preferences > Time "
+            "Zone), or pin that user to GMT and leave the setting at UTC.",
             measured=_spelled(reading.offset),
         )
 

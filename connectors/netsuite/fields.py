@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from connectors.errors import UnknownField
 
+Probe = Callable[[Sequence[str]], Awaitable[object]]
+"""Asks for some fields; raises UnknownField with `facts["fields"]`."""
 
-async def missing_fields(fields: Sequence[str], probe: Callable[[Sequence[str]], Awaitable[object]]) -> tuple[str, ...]:
+
+async def missing_fields(fields: Sequence[str], probe: Probe) -> tuple[str, ...]:
     """The fields that `probe` does not know, in the order given.
 
     An answer names one field at most: that one is taken out and the rest asked again; where it names none of ours, the
     list is halved. At most two queries a missing field and its halvings.
-
-    Args:
-        probe: asks for some fields; raises UnknownField with `facts["fields"]`.
     """
     if not fields:
         return ()
@@ -30,4 +30,25 @@ async def missing_fields(fields: Sequence[str], probe: Callable[[Sequence[str]],
             return tuple(fields)
         middle = len(fields) // 2
         return await missing_fields(fields[:middle], probe) + await missing_fields(fields[middle:], probe)
+    return ()
+
+
+async def known_fields(fields: Sequence[str], probe: Probe, *, refusals: int) -> tuple[str, ...]:
+    """The fields that `probe` knows; none at all once it has refused more than `refusals` of them.
+
+    For names that are mere guesses, where each wrong one costs a query.
+    """
+    left = list(fields)
+    for _ in range(refusals + 1):
+        if not left:
+            break
+        try:
+            await probe(left)
+        except UnknownField as error:
+            named = {str(name).lower() for name in error.facts.get("fields", ())}  # type: ignore[attr-defined]
+            if not any(name.lower() in named for name in left):
+                return ()
+            left = [name for name in left if name.lower() not in named]
+        else:
+            return tuple(left)
     return ()

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 import httpx
 
 from connectors.batch import BatchRequest, Manifest, Part
-from connectors.contract import Table
-from connectors.errors import CountMismatch, MgdwError, PermissionMissing, UnknownField, UnknownObject, UnreadableFile
-from connectors.http import HttpSession, RetryPolicy
-from connectors.json_lines import Page, cut
+from connectors.contract import Column, Table
+from connectors.errors import DataError, MgdwError, RetryableError, UnknownField
+from connectors.http import RetryPolicy
 from connectors.lake import Lake
-from connectors.netsuite.auth import CertificateAuth
-from connectors.netsuite.classify import classify
-from connectors.netsuite.clock import CLOCK_QUERY, ClockReading, FixedZone, check_zone, fixed_zone, read_clock
-from connectors.netsuite.fields import missing_fields
-from connectors.netsuite.pages import KeysetPages, write_parts
+from connectors.netsuite.catalog import fits, time_types
+from connectors.netsuite.client import SUITEQL_PATH, NetSuiteClient
+from connectors.netsuite.clock import ClockReading, check_zone
+from connectors.netsuite.deletes import Deletions
+from connectors.netsuite.reader import Reader, Reading
+from connectors.netsuite.schema import Schemas
 from connectors.netsuite.settings import NetSuiteSettings
-from connectors.netsuite.suiteql import (
-    DELETE_FIELDS,
-    count_query,
-    deletes_query,
-    key_column,
-    probe_query,
-    rows_query,
-    sample_query,
-)
+from connectors.netsuite.suiteql import Selection, keys_selection, rows_selection
+from connectors.netsuite.zone import Zone, zone_named
 from connectors.progress import ProgressEvent, Stage, emit
 from connectors.source import SchemaDrift, Source, about, as_finished
-
-SUITEQL_PATH = "/services/rest/query/v1/suiteql"
-_TIMEOUT = 900.0
-"""NetSuite cuts a request after 15 minutes (Oracle help, subsection 1559222360)."""
 
 
 class NetSuiteSource(Source):
@@ -61,19 +48,9 @@ class NetSuiteSource(Source):
     ) -> None:
         self._settings = settings
         self._overlap = timedelta(seconds=settings.overlap_seconds)
-        self._lag = timedelta(seconds=settings.lag_seconds)
-        self._turns = asyncio.Semaphore(settings.concurrency)
-        self._zone = FixedZone()
-        self._session = HttpSession(
-            settings.base_url or "",
-            name=self.name,
-            auth=CertificateAuth(settings),
-            classify=classify,
-            retry=retry,
-            timeout=_TIMEOUT,
-            connections=settings.concurrency,
-            transport=transport,
-        )
+        self._client = NetSuiteClient(settings, transport, retry)
+        self._schemas = Schemas(self._client)
+        self._now = datetime.now(UTC)
 
     async def __aenter__(self) -> Self:
         """Log in and compare the account's clock with the settings.
@@ -83,24 +60,23 @@ class NetSuiteSource(Source):
             ConfigurationError: stamps do not come in the time zone the settings name.
         """
         try:
-            await self._session.token()
-            reading = await self._clock()
-            self._zone = fixed_zone(self._settings.time_zone, reading.now)
-            check_zone(self._zone, self._settings.time_zone, reading)
+            await self._client.log_in()
+            self._now = (await self._clock()).now
         except BaseException:
-            await self._session.aclose()
+            await self._client.aclose()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.aclose()
+        self._schemas.close()
+        await self._client.aclose()
 
     @property
     def calls(self) -> int:
         """API calls made so far."""
-        return self._session.calls
+        return self._client.calls
 
     async def horizon(self, table: Table) -> datetime:
         """The account's clock less the lag; NetSuite itself says nothing about open transactions.
@@ -108,20 +84,18 @@ class NetSuiteSource(Source):
         Raises:
             ConfigurationError: the clock's zone is not the one the settings name any more.
         """
-        reading = await self._clock()
-        check_zone(self._zone, self._settings.time_zone, reading)
-        return reading.now - self._lag
+        return (await self._clock()).now - timedelta(seconds=self._settings.lag_seconds)
 
     async def drift(self, table: Table) -> SchemaDrift:
-        """Compare the record with the contract; `added` are the fields filled in one row. Raises UnknownObject."""
+        """Compare the record with the contract. Raises UnknownObject."""
         try:
-            sample = await self._query(sample_query(table))
-            missing = await missing_fields(table.fields, lambda fields: self._query(probe_query(table, fields)))
+            return await self._schemas.drift(table)
         except MgdwError as error:
             raise about(error, table) from error.__cause__
-        known = {field.lower() for field in table.fields}
-        added = sorted(name for name in sample.last or {} if name != "links" and name not in known)
-        return SchemaDrift(table.name, missing, tuple(added))
+
+    def fits(self, source_type: str, column: Column) -> bool:
+        """Whether every value of the catalog's type fits the column."""
+        return fits(source_type, column)
 
     async def extract(self, requests: Sequence[BatchRequest], lake: Lake) -> AsyncIterator[Manifest]:
         """Fetch the batches side by side and write them to the lake; see `Source.extract`."""
@@ -138,103 +112,83 @@ class NetSuiteSource(Source):
             found = await lake.manifest(request.prefix)
             manifest = found or await lake.commit(await self._fetch(request, lake))
         except UnknownField as error:
-            raise await self._with_all_fields(error, table) from None
+            raise await self._with_all_fields(error, request) from None
         except MgdwError as error:
             raise about(error, table) from error.__cause__
         _tell(table, "extracted", manifest.rows, manifest.bytes)
         return manifest
 
     async def _fetch(self, request: BatchRequest, lake: Lake) -> Manifest:
-        table, window = request.table, request.window
+        table = request.table
         _tell(table, "extracting")
-        query = partial(rows_query, table, window, self._overlap, self._zone)
-        pages = KeysetPages(self._query, query, key_column(table).field)
-        parts = await write_parts(
-            aiter(pages),
+        zone = self._zone(request.window.hi)
+        reader = Reader(
+            self._client,
             lake,
             request.prefix,
-            kind="rows",
-            header=table.fields,
-            part_rows=self._settings.part_rows,
-            told=lambda rows, size: _tell(table, "extracting", rows, size),
+            self._settings.part_rows,
+            self._settings.concurrency,
+            lambda rows, size: _tell(table, "extracting", rows, size),
         )
-        details: dict[str, Any] = {"query": query(None), "utc_offset_seconds": self._zone.offset.total_seconds()}
-        details |= await self._reconcile(request, pages)
-        if not window.is_snapshot:
-            parts += await self._deletes(request, lake)
+        details: dict[str, Any] = {}
+        parts: list[Part] = []
+        if request.scope == "keys":
+            selection = keys_selection(table, request.window.hi, zone)
+            reading = await reader.read(selection, "keys")
+        else:
+            selection, reading, left_out = await self._rows(request, zone, reader)
+            quiet = Reader(self._client, lake, request.prefix, self._settings.part_rows, self._settings.concurrency)
+            deleted = await Deletions(self._client, self._settings, zone, self._now).find(request, quiet)
+            parts += deleted.parts
+            details |= deleted.details | ({"fields_left_out": left_out} if left_out else {})
+        details |= {"query": selection.page(), "time_zone": self._settings.time_zone, "ranges": reading.ranges}
         return Manifest(
             batch_id=request.batch_id,
             source=table.source,
             table=table.name,
-            window=window,
+            window=request.window,
             prefix=request.prefix,
-            parts=tuple(parts),
-            source_rows=pages.rows,
+            parts=(*reading.parts, *parts),
+            source_rows=reading.rows,
             extracted_at=datetime.now(UTC),
-            details=details,
+            details=details | ({"pages_asked_again": reading.doubts} if reading.doubts else {}),
         )
 
-    async def _reconcile(self, request: BatchRequest, pages: KeysetPages) -> dict[str, int]:
-        """Compare rows received with the source's count.
-
-        A row edited while we read leaves the window (the next one has it), so the counts before and after may differ,
-        and what we received lies between them. Raises CountMismatch otherwise.
-        """
-        if pages.rows == pages.total:
-            return {}
-        page = await self._query(count_query(request.table, request.window, self._overlap, self._zone))
-        after = int((page.last or {})["rowcount"])
-        if not min(pages.total, after) <= pages.rows <= max(pages.total, after):
-            raise CountMismatch(
-                f"{request.table.name}: netsuite counted {pages.total} rows (and {after} afterwards), "
-                f"{pages.rows} were received",
-                expected=pages.total,
-                received=pages.rows,
-            )
-        return {"counted_before": pages.total, "counted_after": after}
-
-    async def _deletes(self, request: BatchRequest, lake: Lake) -> list[Part]:
-        """The keys deleted in the window. A snapshot needs none: absent keys are deleted keys."""
-        query = partial(deletes_query, request.table, request.window, self._overlap, self._zone)
+    async def _rows(
+        self, request: BatchRequest, zone: Zone, reader: Reader
+    ) -> tuple[Selection, Reading, tuple[str, ...]]:
+        """Read the window's rows: the query, what it brought, and the extra fields it could not ask for."""
+        extra = request.extra if self._settings.keep_new_fields else ()
+        selection = await self._selection(request, extra, zone)
         try:
-            return await write_parts(
-                aiter(KeysetPages(self._query, query, "id")),
-                lake,
-                request.prefix,
-                kind="deletes",
-                header=DELETE_FIELDS,
-                part_rows=self._settings.part_rows,
-                told=lambda _rows, _size: None,
-            )
-        except (UnknownObject, UnknownField, PermissionMissing) as error:
-            raise PermissionMissing(
-                f"{request.table.name}: netsuite does not show deleted records: {error.cause}",
-                remedy="Grant the integration's role the permission Lists > Deleted Records (view).",
-            ) from error
+            return selection, await reader.read(selection, "rows"), ()
+        except (RetryableError, DataError):
+            raise
+        except MgdwError:
+            if not extra:
+                raise
+        # No extra field may stop the table: those that are gone are left out, or all of them.
+        readable = await self._schemas.readable(request.table, extra)
+        kept = () if readable == extra else readable
+        selection = await self._selection(request, kept, zone)
+        return selection, await reader.read(selection, "rows"), tuple(name for name in extra if name not in kept)
 
-    async def _query(self, suiteql: str) -> Page:
-        """The first page of a query."""
-        async with self._turns:
-            response = await self._session.request(
-                "POST",
-                SUITEQL_PATH,
-                params={"limit": self._settings.page_rows, "offset": 0},
-                json={"q": suiteql},
-                headers={"Prefer": "transient"},
-            )
-        try:
-            return cut(response.content, records="items", opening='{"links":')
-        except ValueError as error:
-            raise UnreadableFile(
-                f"netsuite: {SUITEQL_PATH} answered 200 with something else than a page of rows: {error}",
-                remedy="Run again; if it stays, look at what stands between here and NetSuite (a proxy?).",
-            ) from None
+    async def _selection(self, request: BatchRequest, extra: tuple[str, ...], zone: Zone) -> Selection:
+        fields = [name for name in request.table.fields if name not in request.absent]
+        types = time_types(extra, await self._schemas.catalog(request.table)) if extra else {}
+        return rows_selection(request, (*fields, *extra), types, self._overlap, zone)
+
+    def _zone(self, until: datetime) -> Zone:
+        return zone_named(self._settings.time_zone, until.year + 1)
 
     async def _clock(self) -> ClockReading:
-        return read_clock((await self._query(CLOCK_QUERY)).last or {})
+        reading = await self._client.clock()
+        check_zone(self._zone(reading.now), self._settings.time_zone, reading)
+        return reading
 
-    async def _with_all_fields(self, error: UnknownField, table: Table) -> UnknownField:
-        missing = await missing_fields(table.fields, lambda fields: self._query(probe_query(table, fields)))
+    async def _with_all_fields(self, error: UnknownField, request: BatchRequest) -> UnknownField:
+        table = request.table
+        missing = await self._schemas.missing(table, [n for n in table.fields if n not in request.absent])
         if not missing:
             return about(error, table)
         return UnknownField(
@@ -246,3 +200,6 @@ class NetSuiteSource(Source):
 
 def _tell(table: Table, stage: Stage, rows: int = 0, size: int = 0) -> None:
     emit(ProgressEvent(table.source, table.name, stage, rows=rows, bytes=size))
+
+
+__all__ = ["SUITEQL_PATH", "NetSuiteSource"]

@@ -13,6 +13,7 @@ from sandbox.netsuite.errors import RestError
 from sandbox.netsuite.oauth import TokenIssuer
 from sandbox.netsuite.schema import Schema, World
 from sandbox.netsuite.suiteql import Session
+from sandbox.netsuite.tba import SignatureCheck
 
 _GOVERNANCE_PAGE = "Setup > Integration > Integration Management > Integration Governance"
 
@@ -27,6 +28,8 @@ class NetSuiteOptions:
         concurrency_limit: REST calls at once.
         concurrency_status: accounts answer 429 or 400 when it is exceeded; both occur.
         hidden: records (`subscription`) and fields (`customer.email`) the role may not see, in lower case.
+        unqueryable: fields (`customer.custentity_secret`) that the catalog shows and SuiteQL refuses, in lower case.
+        has_catalog: whether the role may read the metadata catalog.
     """
 
     time_zone: str = "UTC"
@@ -34,6 +37,8 @@ class NetSuiteOptions:
     concurrency_limit: int = 15
     concurrency_status: Literal[400, 429] = 429
     hidden: frozenset[str] = frozenset()
+    unqueryable: frozenset[str] = frozenset()
+    has_catalog: bool = True
 
 
 @dataclass
@@ -53,6 +58,7 @@ class NetSuiteAccount:
 
     def __post_init__(self) -> None:
         self.tokens = TokenIssuer(self.credentials)
+        self.signatures = SignatureCheck(self.credentials)
 
     @property
     def schema(self) -> Schema:
@@ -61,7 +67,15 @@ class NetSuiteAccount:
 
     def session(self) -> Session:
         """The surroundings of a query that is asked now."""
-        return Session(self.schema, self.world.now, self.options.time_zone, self.options.date_format)
+        schema = Schema(self.world, self.options.hidden | self.options.unqueryable)
+        return Session(schema, self.world.now, self.options.time_zone, self.options.date_format)
+
+    def admit(self, authorization: str, method: str, url: str) -> None:
+        """Raises RestError 401 unless the header carries a living token, or signs the request to `url`."""
+        if authorization.lower().startswith("oauth "):
+            self.signatures.check(authorization, method, url)
+        else:
+            self.tokens.check(authorization)
 
     def expire_sessions(self) -> None:
         """End every access token, as a revoked one would in mid-run."""

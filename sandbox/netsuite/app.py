@@ -46,11 +46,11 @@ def create_app(
 
 
 def _guarded(handler: Handler) -> Handler:
-    """Let a call in only with a living token and while fewer calls are under way than the account allows."""
+    """Let a call in only when it may log in, and while fewer calls are under way than the account allows."""
 
     async def guarded(request: Request) -> Response:
         account: NetSuiteAccount = request.app.state.account
-        account.tokens.check(request.headers.get("authorization", ""))
+        account.admit(request.headers.get("authorization", ""), request.method, str(request.url))
         with account.call():
             return await handler(request)
 
@@ -89,6 +89,8 @@ async def _metadata_catalog(request: Request) -> Response:
 
 async def _record_metadata(request: Request) -> Response:
     account: NetSuiteAccount = request.app.state.account
+    if not account.options.has_catalog:
+        raise RestError(403, "INSUFFICIENT_PERMISSION", "You do not have permissions to access this record type.")
     body = await to_thread.run_sync(catalog.json_schema, account.schema, request.path_params["record"])
     return JSONResponse(body, media_type=catalog.JSON_SCHEMA)
 

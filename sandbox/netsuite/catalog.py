@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from typing import Any
 
+from connectors.contract import load_contract
 from sandbox.netsuite.errors import RestError
 from sandbox.netsuite.schema import Kind, Record, Schema
 
 SWAGGER = "application/swagger+json"
 JSON_SCHEMA = "application/schema+json"
 _ALIASES = {"invoice": "transaction", "customerpayment": "transaction"}
-_TYPES: dict[Kind, dict[str, str]] = {
+_REFERENCES = {"entity", "subsidiary", "subscriptionplan", "billingaccount", "incomeaccount", "deferredrevenueaccount"}
+"""Fields that name another record: an object to the record service, the id in it to SuiteQL."""
+_TYPES: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {"type": "string"},
     Kind.INTEGER: {"type": "integer", "format": "int64"},
     Kind.DECIMAL: {"type": "number", "format": "double"},
@@ -18,6 +23,11 @@ _TYPES: dict[Kind, dict[str, str]] = {
     Kind.DATE: {"type": "string", "format": "date"},
     Kind.DATETIME: {"type": "string", "format": "date-time"},
 }
+_REFERENCE: dict[str, Any] = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "refName": {"type": "string"}, "externalId": {"type": "string"}},
+}
+_TRANSACTIONS = {"invoice": "netsuite_invoices", "customerpayment": "netsuite_payments"}
 
 
 def listing(schema: Schema, url: str) -> dict[str, Any]:
@@ -55,17 +65,33 @@ def _known(schema: Schema, name: str) -> Record:
     record = schema.record(_ALIASES.get(name.lower(), name))
     if record is None:
         raise RestError(404, "NONEXISTENT_ID", f"Record type '{name}' does not exist.", where=("o:errorUrl", name))
-    return record
+    if name.lower() not in _ALIASES:
+        return record
+    foreign = _of_other_types(name.lower()) | {"type"}
+    return replace(record, fields=tuple(field for field in record.fields if field.name not in foreign))
+
+
+@functools.cache
+def _of_other_types(name: str) -> frozenset[str]:
+    """Fields of `transaction` that only rows of another type have."""
+    contract = load_contract()
+    own = {field.lower() for field in contract.table(_TRANSACTIONS[name]).fields}
+    others = {
+        f.lower() for other, table in _TRANSACTIONS.items() if other != name for f in contract.table(table).fields
+    }
+    return frozenset(others - own)
 
 
 def _body(record: Record) -> dict[str, Any]:
     properties = {
         field.name: {
-            **_TYPES[field.kind],
+            **(_REFERENCE if field.name in _REFERENCES else _TYPES[field.kind]),
             "title": field.name,
             "nullable": field.name != "id",
             "x-ns-custom-field": field.is_custom,
         }
         for field in record.fields
     }
+    properties["links"] = {"type": "array", "readOnly": True}
+    properties["addressBook"] = {"type": "object", "properties": {"totalResults": {"type": "integer"}}}
     return {"type": "object", "properties": properties, "x-ns-filterable": list(properties)}

@@ -22,13 +22,14 @@ def _key_pair() -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class NetSuiteCredentials:
-    """One integration record with one certificate mapped to one role.
+    """One integration record with one certificate and one access token mapped to one role.
 
     Attributes:
         client_id: the integration's consumer key, the assertion's `iss`.
         certificate_id: the mapping's Certificate ID, the assertion's `kid`.
         private_key: PEM, for the client's side.
         public_key: PEM, the key of the uploaded certificate; RSA or EC.
+        consumer_secret, token_id, token_secret: for token-based authentication, with the client id as consumer key.
     """
 
     account: str = "1234567_SB1"
@@ -36,3 +37,6 @@ class NetSuiteCredentials:
     certificate_id: str = "sandboxcertificate0000000000000000000000001"
     private_key: str = field(default_factory=lambda: _key_pair()[0], repr=False)
     public_key: str = field(default_factory=lambda: _key_pair()[1], repr=False)
+    consumer_secret: str = field(default="sandbox-consumer-secret-000000000000000000000000000000001", repr=False)
+    token_id: str = "sandbox-token-id-0000000000000000000000000000000000000000000001"
+    token_secret: str = field(default="sandbox-token-secret-00000000000000000000000000000000001", repr=False)
