@@ -80,10 +80,15 @@ def said(response: httpx.Response, limit: int = 300) -> str:
     if re.match(r"\s*<", text):
         text = re.sub(r"(?is)<(script|style)\b.*?</\1\s*>", " ", text)
         text = html.unescape(re.sub(r"<[^>]*>", " ", text))
-    for secret in _secrets_of(response.request):
-        text = text.replace(secret, "***")
-    text = " ".join(text.split())
+    text = " ".join(blotted(text, response.request).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def blotted(text: str, request: httpx.Request) -> str:
+    """The text with every secret of the request blotted out: some servers repeat what they refuse."""
+    for secret in _secrets_of(request):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _secrets_of(request: httpx.Request) -> Iterator[str]:

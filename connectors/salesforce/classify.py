@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import httpx
 
-from connectors.answers import default_classify, retry_after, said
+from connectors.answers import blotted, default_classify, retry_after, said
 from connectors.errors import (
     ConfigurationError,
     CredentialsRefused,
@@ -48,6 +48,8 @@ _LOGIN_TRANSIENT = {"rate_limit_exceeded", "server_error", "temporarily_unavaila
 
 def classify(response: httpx.Response) -> MgdwError | None:
     """The error an answer stands for, its code among the facts; None if the answer is fine."""
+    if response.status_code < 300 and is_web_page(response):
+        return web_page(response)
     if response.status_code < 400:
         return None
     code, message = error_of(response)
@@ -73,6 +75,16 @@ def _explained(response: httpx.Response, code: str | None, message: str) -> Mgdw
             remedy="Set MGDW_SALESFORCE_API_VERSION to a version the org still supports.",
         )
     return default_classify(response)
+
+
+def is_web_page(response: httpx.Response) -> bool:
+    """True for HTML where data is due: from the edge or a proxy, whatever its status says."""
+    return "html" in response.headers.get("Content-Type", "").lower()
+
+
+def web_page(response: httpx.Response) -> SourceUnavailable:
+    """The error such an answer stands for."""
+    return SourceUnavailable(f"salesforce: {response.request.url.path} answered with a web page instead of data")
 
 
 def classify_login(response: httpx.Response) -> MgdwError | None:
@@ -102,7 +114,7 @@ def error_of(response: httpx.Response) -> tuple[str | None, str]:
         code = first.get("errorCode") or first.get("error")
         message = first.get("message") or first.get("error_description") or code
         if isinstance(code, str):
-            return code, " ".join(str(message).split())
+            return code, " ".join(blotted(str(message), response.request).split())
     return None, said(response)
 
 

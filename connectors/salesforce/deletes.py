@@ -21,7 +21,7 @@ from connectors.salesforce.soql import literal, parse
 from connectors.window import Window
 
 KNOWN_FOR = timedelta(days=14)
-"""How far back to ask: a day less than Salesforce knows, counted from the window and not from its present."""
+"""How far back to ask: a day less than Salesforce knows."""
 SHORTEST = timedelta(minutes=2)
 TOO_MANY_IDS = "EXCEEDED_ID_LIMIT"
 _UNSUPPORTED = {"NOT_FOUND", "INVALID_TYPE", "INVALID_TYPE_FOR_OPERATION", "FUNCTIONALITY_NOT_ENABLED"}
@@ -59,22 +59,27 @@ class DeleteLog:
         self._data_url = data_url
         self._overlap = overlap
 
-    async def copy(self, table: Table, window: Window, lake: Lake, prefix: str) -> Deletes:
+    async def copy(self, table: Table, window: Window, now: datetime, lake: Lake, prefix: str) -> Deletes:
         """Write the records deleted in `[lo - overlap, hi)` as JSON lines `{"Id", "deletedDate"}`.
 
         A record restored since is still listed: `deletedDate` says when it was gone, and the newest version wins.
         No part is written when nothing vanished, when the log does not serve the object, and when more vanished than
         the log tells even of the shortest span.
+
+        Args:
+            now: Salesforce's clock.
         """
         asked = window.read_from(self._overlap)
         assert asked is not None, "a snapshot shows by itself what is absent"
-        start = max(min(asked, window.hi - SHORTEST), window.hi - KNOWN_FOR)
+        start = max(min(asked, window.hi - SHORTEST), now - KNOWN_FOR)
+        if window.hi - start < SHORTEST:
+            return Deletes(None, None)
         try:
             answers = await self._ask(table, start, window.hi)
         except MgdwError as error:
             if error.facts.get("code") in _UNSUPPORTED:
                 return Deletes(None, None, kept=False)
-            if error.facts.get("code") in {TOO_MANY_IDS, "INVALID_REPLICATION_DATE"}:
+            if error.facts.get("code") == TOO_MANY_IDS:
                 return Deletes(None, None)
             raise
         earliest = [parse(answer["earliestDateAvailable"]) for answer in answers if answer.get("earliestDateAvailable")]

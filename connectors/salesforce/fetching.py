@@ -12,7 +12,7 @@ from connectors.errors import MgdwError, RetryableError, UnknownField
 from connectors.http import HttpSession
 from connectors.lake import Lake
 from connectors.salesforce.classify import is_refused_by_bulk
-from connectors.salesforce.deletes import KNOWN_FOR, DeleteLog
+from connectors.salesforce.deletes import DeleteLog
 from connectors.salesforce.describe import Describer, ObjectSchema
 from connectors.salesforce.quota import Quota
 from connectors.salesforce.reading import Reader
@@ -21,6 +21,9 @@ from connectors.salesforce.settings import SalesforceSettings
 from connectors.salesforce.soql import Query, keys_of, rows_of, since
 from connectors.salesforce.unfinished import Notes, Progress, Unfinished
 from connectors.window import Window
+
+_FRESH = timedelta(hours=36)
+"""Age up to which a reading that an earlier run began is worth completing: until the run of the next day."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Fetcher:
         self._settings = settings
         self._session = session
         self._describer = describer
+        self._quota = quota
         self._overlap = timedelta(seconds=settings.overlap_seconds)
         self._reader = Reader(session, settings, quota, data_url)
         self._deletes = DeleteLog(session, data_url, self._overlap)
@@ -152,7 +156,7 @@ class Fetcher:
         parts: list[Part] = []
         if not schema.replicates:
             return [], details  # the reconciliation by keys finds what vanished
-        deletes = await self._deletes.copy(table, window, lake, request.prefix)
+        deletes = await self._deletes.copy(table, window, await self._quota.clock(), lake, request.prefix)
         parts += [deletes.part] if deletes.part else []
         # A second reading of an old window needs no keys: what vanished since is known from the windows after it.
         if deletes.reach(window) or not deletes.kept or request.label:
@@ -188,8 +192,7 @@ def _may_follow(request: BatchRequest, begun: datetime) -> bool:
         return True
     if request.scope == "keys" or request.table.cursor is None or begun > hi:
         return False
-    # Beyond, deletions since the earlier reading are not known.
-    return not request.window.is_snapshot or hi - begun < KNOWN_FOR
+    return hi - begun < _FRESH
 
 
 def _without_refused(request: BatchRequest, schema: ObjectSchema, refusal: MgdwError) -> BatchRequest:

@@ -14,6 +14,7 @@ import httpx
 from connectors.batch import Part
 from connectors.errors import UnreadableFile
 from connectors.http import HttpSession
+from connectors.salesforce.classify import is_web_page, web_page
 from connectors.salesforce.page import PageCheck
 from connectors.salesforce.result import Sink, in_our_spelling
 from connectors.salesforce.settings import SalesforceSettings
@@ -101,6 +102,8 @@ class PageCopy:
     async def _try(self, url: str, index: int) -> Page:
         sink = self._sink
         async with self._session.stream("GET", url, headers={"Accept": "text/csv"}) as answer:
+            if is_web_page(answer):
+                raise web_page(answer)
             rows, locator = _facts(answer.headers, url)
             check = PageCheck(answer.headers)
             name = f"{sink.kind}-{index:05d}.csv{'.gz' if check.gzipped else ''}"

@@ -37,7 +37,7 @@ class Quota:
         self._url = limits_url
         self._share = share
         self._limits: dict[str, Any] = {}
-        self._clock = datetime.now(UTC)
+        self._clock: datetime | None = None
         self._jobs = 0
 
     async def look(self) -> datetime:
@@ -46,6 +46,10 @@ class Quota:
         self._limits, self._jobs = answer.json(), 0
         self._clock = server_clock(answer) or datetime.now(UTC)
         return self._clock
+
+    async def clock(self) -> datetime:
+        """Salesforce's clock when the limits were last read."""
+        return self._clock or await self.look()
 
     async def take_job(self) -> None:
         """Count one job that is about to be created. Raises RateLimited when only the reserve is left."""
@@ -61,12 +65,12 @@ class Quota:
     def _check(self, what: str, used: int, most: int) -> None:
         if used < self._share * most:
             return
-        reserve = most - int(self._share * most)
+        reserve, clock = most - int(self._share * most), self._clock or datetime.now(UTC)
         raise RateLimited(
             f"salesforce: {used} of {most} {what} of the last 24 hours are used, and {reserve} stay reserved for "
             "others (MGDW_SALESFORCE_QUOTA_SHARE)",
             remedy="What was loaded stays. Each use is forgotten after 24 hours, so room comes back bit by bit and all "
-            f"of it by {self._clock + timedelta(hours=24):%Y-%m-%d %H:%M} UTC: run again then, or raise the share.",
+            f"of it by {clock + timedelta(hours=24):%Y-%m-%d %H:%M} UTC: run again then, or raise the share.",
             retry_after=3600.0, used=used, allowed=most, reserved=reserve,
         )  # fmt: skip
 

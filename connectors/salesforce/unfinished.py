@@ -10,14 +10,16 @@ import asyncio
 import contextlib
 import json
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 from connectors.batch import BatchRequest
 from connectors.contract import Table
 from connectors.lake import Lake
 
 NAME = "jobs.json"
+_KEPT = timedelta(days=7)
+"""How long Salesforce keeps a job."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,9 @@ class Notes:
     async def keep(self, lake: Lake, request: BatchRequest, unfinished: Unfinished | None) -> None:
         """Write down how far the request has come; None when it has ended."""
         async with self._locks.setdefault(request.table.name, asyncio.Lock()):
-            found = await self._read(lake, request.table)
-            before = dict(found)
+            before = await self._read(lake, request.table)
+            recent = (request.window.hi - _KEPT).isoformat()
+            found = {key: left for key, left in before.items() if str(left.get("hi")) > recent}
             if unfinished is None:
                 found.pop(_key(request), None)
             else:
@@ -71,7 +74,8 @@ class Notes:
         with contextlib.suppress(ValueError):
             found: Any = json.loads(text) if text else None
             if isinstance(found, dict):
-                return found
+                entries = cast(dict[str, Any], found)
+                return {key: left for key, left in entries.items() if isinstance(left, dict)}
         return {}
 
 

@@ -38,7 +38,20 @@ TYPED = Table(
     ("id",), "system_modstamp", deleted_flag="is_deleted",
 )  # fmt: skip
 FLAT = replace(TYPED, columns=tuple(c for c in TYPED.columns if "." not in c.field))
-MONTH = window(JUNE, days=14)
+MONTH = window(JUNE, days=10)
+
+
+@pytest.fixture
+def world(accounts: int) -> TinyWorld:
+    """At the end of the window, so that the log of deletions reaches over all of it."""
+    world = TinyWorld(accounts)
+    world.now = MONTH.hi
+    return world
+
+
+@pytest.fixture
+def accounts() -> int:
+    return 40
 
 
 def by(manifest: Manifest) -> list[str]:
@@ -193,8 +206,8 @@ class TestSameRows:
 
 class TestPages:
     @pytest.fixture
-    def world(self) -> TinyWorld:
-        return TinyWorld(accounts=4500)
+    def accounts(self) -> int:
+        return 4500
 
     async def test_all_pages_are_read_into_one_part(self, served: Served, extract: Extract, lake: LocalLake) -> None:
         manifest = await extract(FLAT, rest_below_rows=5000)

@@ -271,7 +271,7 @@ def test_a_parents_fields_come_as_an_object_and_in_bulk_as_columns(simple: Sales
     assert second["Owner"] is None
     (page,) = simple.bulk2.Account.query(soql)
     assert sorted(page.splitlines()) == [
-        f'"{account_id(1)}","ada@mgdw.example"', f'"{account_id(2)}",""', "Id,Owner.Username",
+        f'"{account_id(1)}","ada@mgdw.example"', f'"{account_id(2)}",""', '"Id","Owner.Username"',
     ]  # fmt: skip
 
 
