@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,25 +11,42 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.reliability.model.machine import SourceMachine, Tally
+from tests.reliability.model.machine import Tally
 from tests.reliability.model.stage import Stage
 
 SHRINK = os.environ.get("MGDW_SHRINK") == "1"
 RESULTS = Path(__file__).parents[1] / "results" / "state_machine.json"
 
 
-def check(machine: type[SourceMachine], examples: int, *, seed: int | None = None, **options: Any) -> Tally:
-    """Run so many examples. Raises what the first failing one raised (made small with MGDW_SHRINK=1: minutes)."""
+def check(machine: Any, examples: int, *, random: bool = False) -> Tally:
+    """Run so many examples. Raises what the first failing one raised (made small with MGDW_SHRINK=1: minutes).
+
+    Args:
+        random: other examples each time, not the same ones.
+    """
     machine.stage = Stage(machine.TABLE)
     machine.tally = Tally()
     phases = [Phase.generate, *([Phase.shrink] if SHRINK else [])]
     chosen = settings(
-        max_examples=examples, stateful_step_count=14, deadline=None, database=None, derandomize=seed is None,
-        suppress_health_check=list(HealthCheck), print_blob=False, phases=phases,
-        report_multiple_bugs=False, **options,
+        max_examples=examples, stateful_step_count=14, deadline=None, database=None, derandomize=not random,
+        suppress_health_check=list(HealthCheck), print_blob=False, phases=phases, report_multiple_bugs=False,
     )  # fmt: skip
     try:
-        run_state_machine_as_test(machine, settings=chosen)
+        with machine.opened():
+            run_state_machine_as_test(machine, settings=chosen)
     finally:
         machine.stage.close()
     return machine.tally
+
+
+def keep(name: str, found: Any) -> None:
+    """Write the figures of one long run beside those of the others."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    kept[name] = found
+    RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
+
+def figures(tally: Tally, seconds: float) -> dict[str, Any]:
+    """A tally for the results; only a run without a violation has one."""
+    return {**asdict(tally), "violations": 0, "seconds": round(seconds)}

@@ -24,7 +24,7 @@ class Inline(ThreadPoolExecutor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - what the future's owner gets
             future.set_exception(error)
         return future
 

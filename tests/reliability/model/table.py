@@ -173,7 +173,9 @@ def drawn(table: Table, extra: list[str], seed: int) -> dict[str, Any]:
     """Values for all fields but key, cursor and flag; the same for the same seed."""
     chance = random.Random(seed)
     special = {*table.primary_key, table.cursor, table.deleted_flag}
-    values = {c.field: _value(c, chance, doubles=table.source == "salesforce") for c in table.columns if c.name not in special}
+    values = {
+        c.field: _value(c, chance, doubles=table.source == "salesforce") for c in table.columns if c.name not in special
+    }
     return values | {name: f"{name} {seed}" for name in extra}
 
 

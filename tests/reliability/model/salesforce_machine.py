@@ -1,11 +1,12 @@
-"""Salesforce: whatever happens, the next clean run makes STG equal to the org."""
+"""Salesforce under the state machine: the real connector on a wire to the model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-import threading
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,11 +20,9 @@ from connectors.salesforce.settings import SalesforceSettings
 from connectors.salesforce.source import SalesforceSource
 from connectors.source import Source
 from tests.reliability.model.effects import Wire
-from tests.reliability.model.machine import SourceMachine, Tally
+from tests.reliability.model.machine import SourceMachine
 from tests.reliability.model.salesforce import SalesforceOrg
-from tests.reliability.model.stage import Stage
 from tests.reliability.model.table import ModelTable, contract_table
-from tests.reliability.model.runs import check
 
 ACCOUNT = contract_table(
     "salesforce", "sfdc_account", "Account",
@@ -73,15 +72,12 @@ class SalesforceMachine(SourceMachine):
             model, f"http://{host}:{port}", SECRET, TOKEN,
             page_rows=data.draw(st.sampled_from([1, 3, 50])),
             lists_restored=data.draw(st.booleans()),
-            repeats_pages=data.draw(st.booleans()),
         )  # fmt: skip
         _Door.org = org
         return org
 
     def connect(self, retry: RetryPolicy) -> Source:
-        settings = SalesforceSettings(
-            login_url=self.server.base, client_id="model", client_secret=SecretStr(SECRET)
-        )
+        settings = SalesforceSettings(login_url=self.server.base, client_id="model", client_secret=SecretStr(SECRET))
         wire = Wire(self.server.serve, lambda: self.stage.effects, self.server.expire)
         return SalesforceSource(settings, transport=wire, retry=retry)
 
@@ -96,18 +92,15 @@ class SalesforceMachine(SourceMachine):
         # and the list of jobs that a dead run may have left, each of them removed.
         return 24 + 2 * pages
 
-
-def run_on_a_socket(work: Callable[[], None]) -> None:
-    door = ThreadingHTTPServer(("127.0.0.1", 0), _Door)
-    thread = threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    SalesforceMachine.door = door
-    try:
-        work()
-    finally:
-        door.shutdown()
-        door.server_close()
-
-
-def test_salesforce_equals_the_warehouse_after_any_history() -> None:
-    run_on_a_socket(lambda: check(SalesforceMachine, 40))
+    @classmethod
+    @contextmanager
+    def opened(cls) -> Generator[None]:
+        cls.door = ThreadingHTTPServer(("127.0.0.1", 0), _Door)
+        thread = threading.Thread(target=cls.door.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            cls.door.shutdown()
+            cls.door.server_close()
+            thread.join()
