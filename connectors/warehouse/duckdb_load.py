@@ -196,7 +196,7 @@ class Load:
             self._compare_count("the source counted", self.manifest.source_rows, count, "keys")
         if None not in (counted := [part.rows for part in parts]):
             self._compare_count("the parts were written with", sum(n or 0 for n in counted), count, "keys")
-        self._compare_count("distinct were", distinct, count, "keys")
+        self._compare_count("the keys parts name", count, distinct, "keys, each key once")
 
     def _quarantine(self, rows: Conform, merge: Merge, misfits: int, read: int) -> None:
         """Put rows that do not fit aside; stops at the limit."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from connectors.batch import BatchRequest, FileRef, Manifest, Part, PartFormat, PartKind
+from connectors.batch import BatchRequest, FileRef, Manifest, Part, PartFormat, PartKind, Scope
 from connectors.contract import Column, Contract, DataType, QualityRule, Table
 from connectors.lake.local import LocalLake
 from connectors.warehouse import LoadResult
@@ -107,10 +107,13 @@ class Batch:
         files: Sequence[FileRef] = (),
         source_rows: int | None = None,
         null_text: str | None = None,
+        scope: Scope = "rows",
+        observed: datetime | None = None,
     ) -> None:
         self.lake = lake
         self.table = table
-        self.request = BatchRequest(table, window or Window(None, NOON), tuple(files))
+        self.request = BatchRequest(table, window or Window(None, NOON), tuple(files), scope=scope)
+        self.observed = observed or self.request.window.hi
         self.source_rows = source_rows
         self.null_text = null_text
         self.parts: list[Part] = []
@@ -142,18 +145,28 @@ class Batch:
     async def deletes(self, *rows: Mapping[str, Any], header: Sequence[str] = ("Id", "deletedDate")) -> Batch:
         return await self.add(csv_body(header, rows), header, len(rows), kind="deletes", name="deletes.csv")
 
+    async def keys(self, *rows: Mapping[str, Any]) -> Batch:
+        """The living keys, with the cursor."""
+        header = (*(self.table.column(k).field for k in self.table.primary_key), self.table.cursor_field)
+        return await self.add(csv_body(header, rows), header, len(rows), kind="keys", name="keys.csv")
+
     async def commit(self) -> Manifest:
         request = self.request
         return await self.lake.commit(
             Manifest(
                 request.batch_id, self.table.source, self.table.name, request.window, request.prefix,
-                tuple(self.parts), self.source_rows, request.window.hi, request.files, self.null_text,
+                tuple(self.parts), self.source_rows, self.observed, request.files, self.null_text,
             )
         )  # fmt: skip
 
 
 async def load(warehouse: DuckDBWarehouse, batch: Batch) -> LoadResult:
     return await warehouse.load(batch.table, await batch.commit(), batch.lake, run_id="test")
+
+
+async def replay(warehouse: DuckDBWarehouse, batch: Batch, table: Table | None = None) -> LoadResult:
+    """Load a batch again from the lake, by another contract if one is given."""
+    return await warehouse.load(table or batch.table, await batch.commit(), batch.lake, run_id="replay", again=True)
 
 
 async def load_rows(

@@ -114,6 +114,15 @@ async def test_many_parts_with_embedded_newlines_keep_every_row(warehouse: DuckD
     assert counts(await load(warehouse, batch)) == {"read": 6000, "inserted": 6000}
 
 
+async def test_the_same_key_twice_in_one_query_is_a_row_lost(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+    await load_rows(warehouse, lake, ACCOUNT, FIRST)
+    for number, span in enumerate((window(None, "2026-06-15 13:00"), SECOND)):
+        batch = await Batch(lake, ACCOUNT, span, source_rows=2).rows(*[{**FULL_ROW, "Id": str(number)}] * 2)
+        with pytest.raises(CountMismatch, match="the source counted 2 rows, each key once, 1 were parsed"):
+            await load(warehouse, batch)
+    assert await warehouse.rows(ALL) == []
+
+
 async def test_a_long_row_is_read(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
     await load_rows(warehouse, lake, ACCOUNT, FIRST, {**FULL_ROW, "Name": "x" * 5_000_000})
     assert await warehouse.rows("SELECT length(name) AS n FROM STG.sfdc_account") == [{"n": 5_000_000}]
@@ -168,7 +177,8 @@ async def test_a_json_number_keeps_all_its_digits(warehouse: DuckDBWarehouse, la
         b'{"Id": "5", "Balance": 12345678901234567890123456789, "UpdatedDate": "2026-06-10"}\n'
         b'{"Id": "6", "Balance":-100000000000000000000.5, "UpdatedDate": "2026-06-10"}\n'
         b'{"Id": "7", "Balance": 1e20, "UpdatedDate": "2026-06-10"}\n'
-        b'{"Id": "8", "Name": "say \\\\\\"hi\\": 12345678901234567.1,", "Balance": 12345678901234567.1, "UpdatedDate": "2026-06-10"}\n'
+        b'{"Id": "8", "Name": "say \\\\\\"hi\\": 12345678901234567.1,", "Balance": 12345678901234567.1,'
+        b' "UpdatedDate": "2026-06-10"}\n'
         b'{"Id": "9", "Name": ": 12345678901234567.1,", "Balance": 1.5, "UpdatedDate": "2026-06-10"}\n'
     )
     batch = Batch(lake, PLAIN)
@@ -183,6 +193,18 @@ async def test_a_json_number_keeps_all_its_digits(warehouse: DuckDBWarehouse, la
     ]  # fmt: skip
     names = await warehouse.rows("SELECT name FROM STG.zuora_account WHERE id IN ('8', '9')")
     assert [r["name"] for r in names] == ['say \\"hi": 12345678901234567.1,', ": 12345678901234567.1,"]
+
+
+async def test_a_number_without_quotes_keeps_its_digits_as_text_too(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    body = b'{"Id": 7, "Name": 0.1234567890123456789, "UpdatedDate": "2026-06-10"}\n'
+    batch = Batch(lake, PLAIN)
+    await batch.add(body, PLAIN.fields, 1, file_format="jsonl", name="rows.jsonl")
+    await load(warehouse, batch)
+    assert await warehouse.rows("SELECT id, name FROM STG.zuora_account") == [
+        {"id": "7", "name": "0.1234567890123456789"}
+    ]
 
 
 @pytest.mark.parametrize("span", [FIRST, SECOND])
