@@ -141,12 +141,12 @@ class _S3App:
         query = request.url.query
         role = self._server.role
         secrets_of = self._secret_keys | (role.secrets if role else {})
-        refused = refusal(request.method, raw_path, query, request.headers, secrets_of)
+        refused = refusal(request.method, raw_path, query, request.headers, secrets_of, body=body)
         key, service = scope_of(request.headers)
         if role and not refused and service == "s3":
             refused = role.refusal(key, request.headers)
         if refused:
-            return _error(403, *refused)
+            return _sts_error(refused[0]) if service == "sts" else _error(403, *refused)
         if role and service == "sts":
             answer = role.assume(body, lambda: bytes(self._moto_answer(request, raw_path, query, body).body))
             return Response(answer, media_type="text/xml") if answer else _sts_error("AccessDenied")

@@ -15,7 +15,13 @@ _AUTHORIZATION = re.compile(
 
 
 def refusal(
-    method: str, raw_path: str, query: str, headers: Mapping[str, str], secrets: Mapping[str, str]
+    method: str,
+    raw_path: str,
+    query: str,
+    headers: Mapping[str, str],
+    secrets: Mapping[str, str],
+    *,
+    body: bytes,
 ) -> tuple[str, str] | None:
     """Why a request is not let in, as S3's error code and message; None if it is.
 
@@ -39,7 +45,7 @@ def refusal(
             *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in found["signed"].split(";")),
             "",
             found["signed"],
-            headers.get("x-amz-content-sha256", ""),
+            headers.get("x-amz-content-sha256") or hashlib.sha256(body).hexdigest(),
         )
     )
     digest = hashlib.sha256(canonical.encode()).hexdigest()

@@ -18,7 +18,7 @@ class Role:
 
     Attributes:
         external_id: what AssumeRole must name.
-        session_seconds: how long a session lasts, whatever was asked for.
+        session_seconds: how long a session is said to last, whatever was asked for; it ends with `end_sessions`.
         sessions: access key ids of the sessions given, oldest first.
     """
 
@@ -26,17 +26,17 @@ class Role:
     arn: str = "arn:aws:iam::123456789012:role/usage-reader"
     session_seconds: int = 3600
     sessions: list[str] = field(default_factory=list[str])
-    _secrets: dict[str, tuple[str, str, datetime]] = field(default_factory=dict[str, tuple[str, str, datetime]])
+    _secrets: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    _ended: set[str] = field(default_factory=set[str])
 
     @property
     def secrets(self) -> dict[str, str]:
         """Secret keys of all sessions by access key id."""
-        return {key: secret for key, (secret, _, _) in self._secrets.items()}
+        return {key: secret for key, (secret, _) in self._secrets.items()}
 
     def end_sessions(self) -> None:
         """End all sessions now."""
-        for key, (secret, token, _) in self._secrets.items():
-            self._secrets[key] = secret, token, datetime.now(UTC)
+        self._ended |= set(self.sessions)
 
     def assume(self, body: bytes, answer: Callable[[], bytes]) -> bytes | None:
         """The answer to AssumeRole; None if it is refused.
@@ -50,7 +50,7 @@ class Role:
         text = answer().decode()
         ends = datetime.now(UTC) + timedelta(seconds=self.session_seconds)
         key, secret, token = (_element(text, n) for n in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
-        self._secrets[key] = secret, token, ends
+        self._secrets[key] = secret, token
         self.sessions.append(key)
         stamp = f"<Expiration>{ends:%Y-%m-%dT%H:%M:%SZ}</Expiration>"
         return re.sub("<Expiration>.*?</Expiration>", stamp, text).encode()
@@ -62,7 +62,7 @@ class Role:
             return "AccessDenied", "Access Denied"
         if headers.get("x-amz-security-token") != session[1]:
             return "InvalidToken", "The provided token is malformed or otherwise invalid."
-        if datetime.now(UTC) >= session[2]:
+        if key in self._ended:
             return "ExpiredToken", "The provided token has expired."
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, cast
 
 from connectors.errors import CredentialsRefused, MgdwError, SettingMissing, SourceUnavailable
@@ -107,7 +108,7 @@ class AssumedRole:
             "access_key_id": session["AccessKeyId"],
             "secret_access_key": session["SecretAccessKey"],
             "token": session["SessionToken"],
-            "expires_at": session["Expiration"],
+            "expires_at": session["Expiration"].astimezone(UTC),  # obstore takes no other zone
         }
 
     def _refused(self, code: str) -> MgdwError:

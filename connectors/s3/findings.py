@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from connectors.batch import FileRef
 from connectors.contract import Expected, Table
 from connectors.s3.sets import Waiting
+from connectors.source import Finding
 
 LOOK_BACK = timedelta(days=14)
 """How long an old shortcoming is told again with each run."""
 _DIGITS = {"%Y": r"(?P<Y>\d{4})", "%m": r"(?P<m>\d{2})", "%d": r"(?P<d>\d{2})"}
 _SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One sentence about a table. An alert is for people to act upon; the rest is for the log."""
-
-    table: str
-    text: str
-    is_alert: bool
 
 
 def waiting_files(table: Table, waiting: Iterable[Waiting], now: datetime, patience: timedelta) -> list[Finding]:

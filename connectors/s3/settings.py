@@ -29,7 +29,9 @@ class S3Settings(SystemSettings):
         description="Role in the bucket owner's account to take on (sts:AssumeRole). Without keys of ours, AWS's own "
         "places are looked at for them (environment, web identity, instance).",
     )
-    external_id: SecretStr | None = Field(default=None, description="ExternalId that the role's owner asks for.")
+    external_id: SecretStr | None = Field(
+        default=None, min_length=2, description="ExternalId that the role's owner asks for."
+    )
     role_seconds: int = Field(
         default=3600,
         ge=900,

@@ -19,12 +19,11 @@ from connectors.s3.bucket import Bucket, FileChangedError
 from connectors.s3.clock import s3_clock
 from connectors.s3.copying import BatchCopy
 from connectors.s3.delivery import Listing, batches, not_loaded, sorted_out, to_archive, twins
-from connectors.s3.findings import Finding
 from connectors.s3.parquet_footer import fits
 from connectors.s3.schema import schema_drift
 from connectors.s3.sets import Promise, SetManifest, Waiting
 from connectors.s3.settings import S3Settings
-from connectors.source import SchemaDrift, Source, TableState, about
+from connectors.source import Finding, SchemaDrift, Source, TableState, about
 
 if TYPE_CHECKING:
     from obstore.store import S3CredentialProvider
