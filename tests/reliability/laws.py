@@ -26,14 +26,14 @@ Law = Callable[[Stage, str, Random], list[str]]
 _ANY_SIZE: dict[str, Callable[[Random], dict[str, Any]]] = {
     "salesforce": lambda chance: {
         "page_rows": chance.choice([None, 1, 7, 100]), "pages_at_once": chance.randint(1, 4),
-        "tables_at_once": chance.randint(1, 3), "overlap_seconds": chance.choice([0, 60, 86_400]),
+        "tables_at_once": chance.randint(1, 3), "overlap_seconds": chance.choice([1800, 86_400]),
     },
     "netsuite": lambda chance: {
         "page_rows": chance.choice([5, 6, 50, 1000]), "part_rows": chance.choice([1, 10, 1000]),
-        "concurrency": chance.randint(1, 6), "overlap_seconds": chance.choice([0, 60, 86_400]),
+        "concurrency": chance.randint(1, 6), "overlap_seconds": chance.choice([1800, 86_400]),
     },
     "zuora": lambda chance: {
-        "downloads_at_once": chance.randint(1, 6), "overlap_seconds": chance.choice([0, 60, 86_400]),
+        "downloads_at_once": chance.randint(1, 6), "overlap_seconds": chance.choice([1800, 86_400]),
     },
     "s3": lambda chance: {
         "batch_files": chance.choice([1, 2, 200]), "concurrency": chance.randint(1, 8),

@@ -18,9 +18,9 @@ _PROTOCOL = """\
 # Reliability
 
 What is promised: **no row lost, none twice, none wrongly deleted**, whatever fails and whenever. This page says how
-that is done and how it is proved. Its figures come from the tests' own records (`tests/reliability/results`); it is written by
-`python -m tests.reliability.page`, and a test fails when it is not what the records say, or when a run today has other
-effects than those recorded.
+that is done and how it is proved. Its figures come from the tests' own records (`tests/reliability/results`); it is
+written by `python -m tests.reliability.page`, and a test fails when it is not what the records say, or when a run today
+has other effects than those recorded.
 
 ## How it is done
 

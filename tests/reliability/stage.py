@@ -52,7 +52,8 @@ class Stage:
         with ExitStack() as stack:
             self.site = stack.enter_context(Site())
             for source in SOURCES:
-                self.site.clean(self.site.job(source, self._base(source)))
+                settings = _SETTINGS.get((source, "first load"), {})
+                self.site.clean(self.site.job(source, self._base(source), **settings))
             self.before = {source: content(self.site.job(source, self._base(source))) for source in SOURCES}
             self.site.advance(DAYS)
             self.oracle = Oracle(self._home / "oracle.duckdb", self.site.world)

@@ -40,9 +40,9 @@ def test_every_step_of_the_walk_is_survived(stage: Stage, source: str) -> None:
     first, together = stage.clean(source, "first load").effects, stage.clean(source, "side by side").effects
     walked = {
         "increment": walk(stage, source, steps(increment)),
-        "first load": walk(stage, source, sample(first, 40), "first load"),
-        "side by side": walk(stage, source, sample(by_place(together), 40), "side by side"),
-        "two in a row": walk(stage, source, pairs(increment, 40)),
+        "first load": walk(stage, source, sample(first, 20), "first load"),
+        "side by side": walk(stage, source, sample(by_place(together), 20), "side by side"),
+        "two in a row": walk(stage, source, pairs(increment, 20)),
     }
     if source == "salesforce":
         requests = [e for e in stage.clean(source, "by REST").effects if e.channel == "http"]
