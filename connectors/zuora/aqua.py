@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,6 +18,7 @@ from connectors.errors import MgdwError, PermissionMissing, UnknownField, Unknow
 from connectors.http import HttpSession
 from connectors.zuora.classify import DeletesUnsupported, aqua_problem, too_many_jobs
 from connectors.zuora.settings import ZuoraSettings
+from connectors.zuora.waiting import Patience
 
 MOST_QUERIES = 50
 DELETED_COLUMN = "MgdwDeleted"
@@ -35,33 +35,34 @@ class Query:
     Attributes:
         name: unique in the job.
         object: what it reads, for error texts.
+        text: ZOQL, or SQL for Data Query.
         deleted: also rows deleted in the last 30 days, with a column that says so.
     """
 
     name: str
     object: str
-    zoql: str
+    text: str
     deleted: bool = False
 
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What one query left: files in order, and how many rows Zuora says they hold together."""
+    """What one query left: files (paths or whole addresses) in order, and how many rows Zuora says they hold."""
 
+    job_id: str
     files: tuple[str, ...]
     rows: int
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """One finished job: what each query gave, or why it gave nothing.
+    """What became of queries that ran together: what each gave, or why it gave nothing.
 
     Attributes:
-        null_text: what stands for NULL in its files.
+        null_text: what stands for NULL in the files, besides the empty field.
     """
 
-    job_id: str
-    null_text: str
+    null_text: str | None
     results: dict[str, QueryResult]
     failures: dict[str, MgdwError]
 
@@ -87,12 +88,12 @@ class Aqua:
             PermissionMissing, RateLimited, SourceUnavailable: the job was not taken.
             WorkFailed: it was not taken for another reason, or took too long.
         """
-        deadline = time.monotonic() + self._settings.job_deadline_seconds
+        patience = Patience(self._session.retry, self._settings)
         # Made anew for each job, so that no value can be equal to it.
         null_text = f"null-{secrets.token_hex(4)}"
-        job_id = await self._submit(job_payload(queries, null_text), deadline)
+        job_id = await self._submit(job_payload(queries, null_text), patience)
         try:
-            job = await self._finished(job_id, deadline)
+            job = await self._finished(job_id, patience)
         except BaseException:
             with contextlib.suppress(MgdwError, TimeoutError):
                 await asyncio.shield(asyncio.wait_for(self.cancel(job_id), _LAST_WORD))
@@ -103,40 +104,26 @@ class Aqua:
         """Stop a job, so that it does not count against the 50 that may run."""
         await self._session.request("DELETE", f"/v1/batch-query/jobs/{job_id}")
 
-    async def _submit(self, payload: dict[str, Any], deadline: float) -> str:
+    async def _submit(self, payload: dict[str, Any], patience: Patience) -> str:
         """The job's id. Waits while too many other jobs run."""
-        pause = self._settings.first_poll_seconds
         while True:
             answer = _object((await self._session.request("POST", "/v1/batch-query/", json=payload)).json())
             problem = aqua_problem(answer, "the job was not taken")
             if problem is None:
                 break
-            if not too_many_jobs(problem) or time.monotonic() > deadline:
+            if not too_many_jobs(problem) or patience.is_over:
                 raise problem
-            pause = await self._wait(pause)
+            await patience.wait()
         if not answer.get("id"):
             raise UnreadableFile("zuora: the answer to a new job has no id")
         return str(answer["id"])
 
-    async def _finished(self, job_id: str, deadline: float) -> dict[str, Any]:
-        pause = self._settings.first_poll_seconds
+    async def _finished(self, job_id: str, patience: Patience) -> dict[str, Any]:
         while True:
             job = _object((await self._session.request("GET", f"/v1/batch-query/jobs/{job_id}")).json())
             if job.get("status") in _ENDED or job.get("errorCode"):
                 return job
-            if time.monotonic() > deadline:
-                raise WorkFailed(
-                    f"zuora: job {job_id} is {job.get('status')} after {self._settings.job_deadline_seconds:.0f} s",
-                    remedy="Run again when the tenant is less busy, or raise MGDW_ZUORA_JOB_DEADLINE_SECONDS.",
-                    job=job_id,
-                    deadline=self._settings.job_deadline_seconds,
-                )
-            pause = await self._wait(pause)
-
-    async def _wait(self, pause: float) -> float:
-        """Wait; returns how long to wait next time."""
-        await self._session.retry.sleep(pause)
-        return min(pause * 2, self._settings.longest_poll_seconds)
+            await patience.wait_for(job_id, job.get("status"))
 
 
 def job_payload(queries: Sequence[Query], null_text: str) -> dict[str, Any]:
@@ -155,7 +142,7 @@ def job_payload(queries: Sequence[Query], null_text: str) -> dict[str, Any]:
 
 def _payload(query: Query) -> dict[str, Any]:
     deleted = {"deleted": {"column": DELETED_COLUMN, "format": "Boolean"}} if query.deleted else {}
-    return {"name": query.name, "type": "zoqlexport", "query": query.zoql, **deleted}
+    return {"name": query.name, "type": "zoqlexport", "query": query.text, **deleted}
 
 
 def _judged(job_id: str, job: dict[str, Any], queries: Sequence[Query], null_text: str) -> JobResult:
@@ -177,15 +164,15 @@ def _judged(job_id: str, job: dict[str, Any], queries: Sequence[Query], null_tex
             )
         elif batch.get("status") == "completed":
             try:
-                results[query.name] = _result(query.name, batch)
+                results[query.name] = _result(query.name, batch, job_id)
             except UnreadableFile as error:
                 failures[query.name] = error
         else:
             failures[query.name] = _batch_problem(query, batch, job_id)
-    return JobResult(job_id, null_text, results, failures)
+    return JobResult(null_text, results, failures)
 
 
-def _result(name: str, batch: dict[str, Any]) -> QueryResult:
+def _result(name: str, batch: dict[str, Any], job_id: str) -> QueryResult:
     files = batch.get("segments") or ([batch["fileId"]] if batch.get("fileId") else [])
     try:
         rows = int(batch["recordCount"])
@@ -193,7 +180,7 @@ def _result(name: str, batch: dict[str, Any]) -> QueryResult:
         raise UnreadableFile(f"zuora: the query {name} is complete but its rows are not counted") from None
     if not files and rows:
         raise UnreadableFile(f"zuora: the query {name} has {rows} rows and no file")
-    return QueryResult(tuple(str(file) for file in files), rows)
+    return QueryResult(job_id, tuple(f"/v1/file/{file}" for file in files), rows)
 
 
 def _batch_problem(query: Query, batch: dict[str, Any], job_id: str) -> MgdwError:

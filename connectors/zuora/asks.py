@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 
 from connectors.batch import BatchRequest
 from connectors.contract import Table
-from connectors.errors import MgdwError, UnknownField
+from connectors.errors import MgdwError, PermissionMissing, UnknownField
 from connectors.window import Window
+from connectors.zuora import sql, zoql
 from connectors.zuora.aqua import JobResult, Query
 from connectors.zuora.classify import DeletesUnsupported, refused_field, refused_query
 from connectors.zuora.settings import ZuoraSettings
-from connectors.zuora.zoql import select_keys, select_rows
 
 DELETED_KEPT = timedelta(days=29)
 """How far back deleted rows are known for certain: 30 days, less one for clocks and the run itself."""
@@ -58,11 +58,13 @@ class Form:
         fields: the fields in the rows query, with their names there.
         rows: the rows of the window; None where only keys are wanted.
         keys: the keys of all living rows; None where they are not needed.
+        identity: key fields and cursor, with their names in queries.
         warnings: what a reader of the manifest should know.
     """
 
     ask: Ask
     fields: Mapping[str, str]
+    identity: Mapping[str, str]
     rows: Query | None
     keys: Query | None
     warnings: tuple[str, ...] = ()
@@ -76,11 +78,6 @@ class Form:
         """Why the job has not all the batch needs."""
         return next((job.failures[query.name] for query in self.queries if query.name in job.failures), None)
 
-    @property
-    def identity(self) -> dict[str, str]:
-        """Key fields and cursor, with their names in queries."""
-        return _identity(self.ask)
-
 
 class Forms:
     """Fills in forms, with what was refused so far left out. Lives as long as a run."""
@@ -90,27 +87,42 @@ class Forms:
         self._keys_every = timedelta(hours=settings.keys_every_hours)
         self._without_deletes: dict[str, str] = {}
         self._everywhere: str | None = None
+        self._may_switch = settings.data_query
+        self._no_aqua: str | None = None
         self._refused: set[tuple[str, str]] = set()
+
+    @property
+    def by_data_query(self) -> bool:
+        """Whether the queries are SQL, for Data Query."""
+        return self._no_aqua is not None
 
     def form(self, ask: Ask) -> Form:
         """The queries of a batch."""
         request, table = ask.request, ask.table
-        keys = Query(f"{ask.name}-keys", table.object, select_keys(table, _identity(ask).values()))
+        identity = _identity(ask)
+        if self.by_data_query:
+            identity = {field: sql.column_of(text) for field, text in identity.items()}
+        select_keys = sql.select_keys if self.by_data_query else zoql.select_keys
+        keys = Query(f"{ask.name}-keys", table.object, select_keys(table, identity.values()))
+        warnings = [f"read by Data Query, at a moment of its own: {self._no_aqua}"] if self.by_data_query else []
         if request.scope == "keys":
-            return Form(ask, {}, None, keys)
+            return Form(ask, {}, identity, None, keys, tuple(warnings))
         hidden = self._everywhere or self._without_deletes.get(table.object)
         left_out = [field for field in request.extra if (table.object, field) in self._refused]
         fields = {field: text for field, text in ask.expressions.items() if field not in left_out}
-        zoql = select_rows(table, request.window, self._overlap, fields.values())
+        if self.by_data_query:
+            fields = {field: sql.column_of(text) for field, text in fields.items()}
+            text = sql.select_rows(table, request.window, self._overlap, fields.values(), deleted=hidden is None)
+        else:
+            text = zoql.select_rows(table, request.window, self._overlap, fields.values())
         with_keys = needs_keys(request, ask.clock, deletes=hidden is None, every=self._keys_every)
-        warnings: list[str] = []
         if hidden is not None:
             instead = "the keys of all living rows were fetched instead" if with_keys else "keys were not due"
             warnings.append(f"deleted rows are not shown ({hidden}); {instead}")
         if left_out:
             warnings.append(f"described, but refused in queries: {', '.join(left_out)}")
-        rows = Query(ask.name, table.object, zoql, deleted=hidden is None)
-        return Form(ask, fields, rows, keys if with_keys else None, tuple(warnings))
+        rows = Query(ask.name, table.object, text, deleted=hidden is None)
+        return Form(ask, fields, identity, rows, keys if with_keys else None, tuple(warnings))
 
     def learn(self, error: MgdwError, forms: Sequence[Form]) -> bool:
         """Remember what the error says about the queries of `forms`. True when they would be others now."""
@@ -118,6 +130,8 @@ class Forms:
             self._learn_deletes(error, [form.ask.table.object for form in forms])
         elif isinstance(error, UnknownField):
             self._learn_field(error, forms)
+        elif isinstance(error, PermissionMissing) and error.facts.get("code") == "90009" and self._may_switch:
+            self._no_aqua = error.cause
         return any(self.form(form.ask) != form for form in forms)
 
     def _learn_deletes(self, error: DeletesUnsupported, objects: Sequence[str]) -> None:
@@ -140,7 +154,7 @@ def suspects(error: MgdwError, forms: Sequence[Form]) -> list[tuple[Form, str]]:
     field, quoted = refused_field(error.cause), refused_query(error.cause)[:_ENOUGH]
     if field is None:
         return []
-    meant = [form for form in forms if any(q.zoql.lower().startswith(quoted) for q in form.queries)] or forms
+    meant = [form for form in forms if any(q.text.lower().startswith(quoted) for q in form.queries)] or forms
     return [(form, name) for form in meant if (name := _asks_for(form, field)) is not None]
 
 

@@ -83,9 +83,12 @@ def too_many_jobs(problem: MgdwError) -> bool:
 
 
 def refused_field(cause: str) -> str | None:
-    """The field that a syntax error is about, as its query wrote it, if it says so: `There is no field named X`."""
-    found = re.search(r"no field named '?([\w.]+)", cause, re.IGNORECASE)
-    return found[1].rstrip(".") if found else None
+    """The field that a syntax error is about, as its query wrote it, if it says so.
+
+    AQuA says `There is no field named X`, Data Query `Column 'X' cannot be resolved`.
+    """
+    found = re.search(r"no field named '?([\w.]+)|column '?([\w.]+)'? cannot be resolved", cause, re.IGNORECASE)
+    return (found[1] or found[2]).rstrip(".") if found else None
 
 
 def refused_query(cause: str) -> str:

@@ -71,20 +71,23 @@ class Download:
         return parts
 
     async def _part(
-        self, file_id: str, name: str, fields: Mapping[str, str], kind: Literal["rows", "keys"]
+        self, address: str, name: str, fields: Mapping[str, str], kind: Literal["rows", "keys"]
     ) -> Part | None:
+        # A presigned address carries a secret.
+        shown = address.partition("?")[0]
+
         async def once() -> Part | None:
             # Asked for gzip, a proxy may pack the packed file once more.
             headers = {"Accept-Encoding": "identity"}
             async with (
-                self.session.stream("GET", f"/v1/file/{file_id}", headers=headers) as response,
+                self.session.stream("GET", address, headers=headers) as response,
                 self.lake.new_part(self.prefix, name, kind=kind, format="csv") as part,
             ):
-                file = GzipCsv(f"{self.table.name}: file {file_id}")
+                file = GzipCsv(f"{self.table.name}: {shown}")
                 first = True
                 async for chunk in response.aiter_raw(_CHUNK):
                     if first and not chunk.startswith(_GZIP):
-                        raise _no_file(file_id, response.status_code, chunk)
+                        raise _no_file(shown, response.status_code, chunk)
                     first = False
                     await asyncio.to_thread(file.feed, chunk)
                     await part.write(chunk)
@@ -131,8 +134,8 @@ def header_of(cells: tuple[str, ...], table: Table, fields: Mapping[str, str]) -
     return tuple(header)
 
 
-def _no_file(file_id: str, status: int, start: bytes) -> MgdwError:
+def _no_file(shown: str, status: int, start: bytes) -> MgdwError:
     text = " ".join(start[:300].decode("utf-8", "replace").split())
     if start.lstrip()[:1] == b"<":
-        return SourceUnavailable(f"zuora: file {file_id} answered with a web page: {text}", status=status)
-    return UnreadableFile(f"zuora: file {file_id} is no gzip file, it says: {text}", status=status)
+        return SourceUnavailable(f"zuora: {shown} answered with a web page: {text}", status=status)
+    return UnreadableFile(f"zuora: {shown} is no gzip file, it says: {text}", status=status)

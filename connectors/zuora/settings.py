@@ -52,6 +52,12 @@ class ZuoraSettings(SystemSettings):
         description="Where Zuora does not show deleted rows: how often the keys of all living rows are fetched to find "
         "what was deleted, in hours; 0 for each run. It costs some 30 bytes per living row.",
     )
+    data_query: bool = Field(
+        default=True,
+        description="Where the user may not use AQuA: read by Data Query instead. Each object is then read at a moment "
+        "of its own, and a query may take an hour at most.",
+    )
+    data_queries_at_once: int = Field(default=3, ge=1, le=20, description="Data queries run side by side.")
     downloads_at_once: int = Field(default=4, ge=1, le=20, description="Result files fetched side by side.")
     first_poll_seconds: float = Field(
         default=0.2, gt=0, le=60, description="Wait after the first look at a job; it doubles."

@@ -31,6 +31,7 @@ from connectors.zuora.aqua import MOST_QUERIES, Aqua, JobResult
 from connectors.zuora.asks import Ask, Form, Forms, suspects
 from connectors.zuora.auth import ClientCredentials
 from connectors.zuora.classify import classify
+from connectors.zuora.data_query import DataQuery
 from connectors.zuora.describe import ObjectSchema, describe, fits
 from connectors.zuora.download import Download
 from connectors.zuora.settings import ZuoraSettings
@@ -75,6 +76,7 @@ class ZuoraSource(Source):
             transport=transport,
         )
         self._aqua = Aqua(self._session, settings)
+        self._data_query = DataQuery(self._session, settings)
         self._forms = Forms(settings)
         self._schemas: dict[str, ObjectSchema] = {}
         self._unread_clocks: dict[str, datetime] = {}
@@ -137,8 +139,9 @@ class ZuoraSource(Source):
             forms, rest = self._filled_in(groups.pop(0))
             if rest:
                 groups.insert(0, rest)
+            engine = self._data_query if self._forms.by_data_query else self._aqua
             try:
-                job = await self._aqua.run([query for form in forms for query in form.queries])
+                job = await engine.run([query for form in forms for query in form.queries])
             except MgdwError as error:
                 again = self._regrouped(forms, error)
                 errors += [] if again else [about(error, form.ask.table) for form in forms]
@@ -252,11 +255,11 @@ class ZuoraSource(Source):
                 parts += await download.parts(result, form.fields, "rows", deletes=form.rows.deleted)
             if form.keys:
                 parts += await download.parts(job.results[form.keys.name], form.identity, "keys")
-        results = {query.zoql: job.results[query.name] for query in form.queries}
+        results = [job.results[query.name] for query in form.queries]
         details: dict[str, Any] = {
-            "job": job.job_id,
-            "zoql": list(results),
-            "files": [file for result in results.values() for file in result.files],
+            "job": results[0].job_id,
+            "queries": [query.text for query in form.queries],
+            "files": [file.partition("?")[0] for result in results for file in result.files],
         }
         if form.warnings:
             details["warning"] = "; ".join(form.warnings)
@@ -268,7 +271,7 @@ class ZuoraSource(Source):
                 window=request.window,
                 prefix=request.prefix,
                 parts=tuple(parts),
-                source_rows=job.results[form.queries[0].name].rows,
+                source_rows=results[0].rows,
                 extracted_at=datetime.now(UTC),
                 null_text=job.null_text,
                 midnight_zone=self._midnight_zone,
@@ -284,7 +287,7 @@ def _halves(asks: list[Ask]) -> list[list[Ask]]:
 
 def _is_spoilt(error: MgdwError) -> bool:
     """True when a job made anew may give better files: they were gone, cut, ragged, or not what Zuora counted."""
-    is_gone = isinstance(error, UnknownObject) or error.facts.get("status") in (404, 410)
+    is_gone = isinstance(error, UnknownObject) or error.facts.get("status") in (403, 404, 410)
     return is_gone or isinstance(error, (DataError, TruncatedBody))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -27,6 +28,7 @@ from sandbox.zuora.schema import World
 from sandbox.zuora.tenant import ZuoraTenant
 
 Handler = Callable[[Request, ZuoraTenant], Awaitable[Response]]
+_PRESIGNED = "/owl-query-results"
 _CHUNK = 256 * 1024
 _MEDIA_TYPES = {".csv": "text/csv", ".gz": "application/gzip", ".zip": "application/zip"}
 
@@ -52,6 +54,10 @@ def create_app(
             *_routes("/v1/batch-query/jobs/{job}", _cancel_job, "DELETE"),
             *_routes("/v1/file/{file}", _file),
             *_routes("/v1/files/{file}", _file),
+            *_routes("/query/jobs", _submit_data_query, "POST"),
+            *_routes("/query/jobs/{job}", _show_data_query),
+            *_routes("/query/jobs/{job}", _cancel_data_query, "DELETE"),
+            Route(f"{_PRESIGNED}/{{key}}", _presigned),
             *_routes("/v1/action/query", _query, "POST"),
             *_routes("/v1/action/queryMore", _query_more, "POST"),
         ],
@@ -116,7 +122,10 @@ async def _file(request: Request, tenant: ZuoraTenant) -> Response:
     path = tenant.jobs.file(request.path_params["file"])
     if path is None:
         raise ApiError(404, 50000040, "Cannot find the file.")
+    return _streamed(path)
 
+
+def _streamed(path: Path) -> Response:
     async def chunks() -> AsyncIterator[bytes]:
         async with await anyio.open_file(path, "rb") as file:
             while chunk := await file.read(_CHUNK):
@@ -124,6 +133,38 @@ async def _file(request: Request, tenant: ZuoraTenant) -> Response:
 
     headers = {"Content-Disposition": f'attachment; filename="{path.name}"'}
     return StreamingResponse(chunks(), media_type=_MEDIA_TYPES[path.suffix], headers=headers)
+
+
+async def _submit_data_query(request: Request, tenant: ZuoraTenant) -> Response:
+    return JSONResponse(tenant.data_queries.submit(await _json(request)).answer(_files_url(request)))
+
+
+async def _show_data_query(request: Request, tenant: ZuoraTenant) -> Response:
+    job = await to_thread.run_sync(tenant.data_queries.show, request.path_params["job"])
+    return JSONResponse(job.answer(_files_url(request)))
+
+
+async def _cancel_data_query(request: Request, tenant: ZuoraTenant) -> Response:
+    return JSONResponse(tenant.data_queries.cancel(request.path_params["job"]).answer(_files_url(request)))
+
+
+async def _presigned(request: Request) -> Response:
+    """A result as S3 serves it at a presigned address: no token, or the request is refused."""
+    tenant: ZuoraTenant = request.app.state.tenant
+    if "authorization" in request.headers:
+        text = "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>"
+        return Response(text, 400, media_type="application/xml")
+    path = tenant.data_queries.file(request.path_params["key"], request.query_params.get("X-Amz-Signature", ""))
+    if path is None:
+        text = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+        return Response(text, 403, media_type="application/xml")
+    return _streamed(path)
+
+
+def _files_url(request: Request) -> str:
+    """Another host than the API's, as at Zuora: this machine's other name."""
+    host = "localhost" if request.url.hostname != "localhost" else "127.0.0.1"
+    return f"{request.url.scheme}://{host}:{request.url.port}{_PRESIGNED}"
 
 
 async def _query(request: Request, tenant: ZuoraTenant) -> Response:

@@ -25,6 +25,8 @@ class ZuoraOptions:
         segment_rows: a result of more rows comes in several files; None for always one.
         polls_until_done: how many status calls still say `executing`.
         aqua_allowed: False answers every job with 90009.
+        data_query_allowed: False refuses every data query.
+        data_queries_at_once: data queries that may be in progress; more get 429.
         hidden: objects (`Payment`) and fields (`Payment.Gateway`) without permission. A query on such an object is
             left out of the job without a word.
         requests_per_minute: API calls of the tenant; more get 429 with Retry-After.
@@ -42,5 +44,7 @@ class ZuoraOptions:
     segment_rows: int | None = 500_000
     polls_until_done: int = 0
     aqua_allowed: bool = True
+    data_query_allowed: bool = True
+    data_queries_at_once: int = 5
     hidden: frozenset[str] = frozenset()
     requests_per_minute: int = 50_000

@@ -11,6 +11,7 @@ from pathlib import Path
 from sandbox.zuora.actions import Actions
 from sandbox.zuora.aqua import AquaJobs
 from sandbox.zuora.credentials import ZuoraCredentials
+from sandbox.zuora.data_query import DataQueryJobs
 from sandbox.zuora.errors import too_many_requests
 from sandbox.zuora.oauth import TokenIssuer
 from sandbox.zuora.options import ZuoraOptions
@@ -26,6 +27,7 @@ class ZuoraTenant:
     Attributes:
         folder: where result files are kept until the tenant is closed.
         jobs: its AQuA jobs; `jobs.fail_next` makes one fail.
+        data_queries: its Data Query jobs.
     """
 
     world: World
@@ -40,6 +42,7 @@ class ZuoraTenant:
         self.folder = Path(self._temporary.name)
         self.tokens = TokenIssuer(self.credentials)
         self.jobs = AquaJobs(self.world, self.options, self.folder, lambda: self.schema)
+        self.data_queries = DataQueryJobs(self.world, self.options, self.folder, lambda: self.schema)
         self.actions = Actions(self.world, self.options)
 
     @property

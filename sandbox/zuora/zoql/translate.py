@@ -53,11 +53,12 @@ def translate(query: Query, dialect: Dialect, world: World, *, with_deleted: boo
         raise QueryError(f"There is no object named {query.object}")
     fields = tuple(_resolved(name, subject) for name in query.names)
     where = f" WHERE {_condition(query.where, subject, dialect)}" if query.where else ""
-    rows = f"(SELECT * FROM {_source(subject, world, with_deleted)}{where})"
+    rows = f"(SELECT * FROM {source_rows(subject, world, with_deleted)}{where})"
     return Plan(subject, query.names, fields, rows)
 
 
-def _source(subject: ZuoraObject, world: World, with_deleted: bool) -> str:
+def source_rows(subject: ZuoraObject, world: World, with_deleted: bool) -> str:
+    """Table expression of an object's rows with the flag `_is_deleted`; deletion is a row's last update."""
     table = f'{SCHEMA}."{subject.name}"'
     columns = [f'"{field.name}"' for field in subject.fields]
     if not with_deleted:

@@ -150,7 +150,7 @@ def test_keys_are_needed_in_every_window_without_a_period() -> None:
     assert not needs_keys(request, NOW, deletes=True, every=timedelta(0))
 
 
-@pytest.mark.parametrize("how", ["shown", *HIDDEN])
+@pytest.mark.parametrize("how", ["shown", "tenant", *(pytest.param(how, marks=pytest.mark.slow) for how in HIDDEN[1:])])
 async def test_a_row_deleted_between_two_runs_is_a_tombstone_in_stg_however_zuora_tells(
     busy_office: Office, lake: LocalLake, warehouse: DuckDBWarehouse, how: str
 ) -> None:

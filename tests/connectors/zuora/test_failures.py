@@ -172,7 +172,7 @@ async def test_a_query_that_keeps_dying_is_failed_work(office: Office, lake: Loc
 
 async def test_a_user_without_aqua_is_told_so_for_every_table(office: Office, lake: LocalLake) -> None:
     office.tenant.options.aqua_allowed = False
-    async with office.source() as source:
+    async with office.source(data_query=False) as source:
         errors = await failures(source, lake, office)
     assert set(errors) == set(TABLES)
     assert all(isinstance(error, PermissionMissing) for error in errors.values())
