@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -34,6 +35,8 @@ class SalesforceOptions:
     """Objects that only REST can query."""
     hidden: frozenset[str] = frozenset()
     """Objects (`Lead`) and fields (`Account.Sic`) that field-level security keeps from the integration user."""
+    picklists: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Values that a picklist (`Account.Type`) offers, as describe tells them."""
     unreplicated: frozenset[str] = frozenset()
     """Objects that `updated` and `deleted` do not serve."""
     most_rows_in_time: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -72,6 +72,7 @@ class Field:
     compound: str | None = None
     reference_to: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
 
     @property
     def is_text(self) -> bool:
@@ -104,7 +105,10 @@ class Field:
             "nameField": self.name == "Name",
             "nillable": self.nillable,
             "permissionable": self.nillable,
-            "picklistValues": [],
+            "picklistValues": [
+                {"active": True, "defaultValue": False, "label": value, "validFor": None, "value": value}
+                for value in self.values
+            ],
             "precision": self.precision,
             "referenceTo": list(self.reference_to),
             "relationshipName": relationship(self.name) if self.reference_to else None,
@@ -180,7 +184,11 @@ class Schema:
         hidden = {name.partition(".")[2] for name in self._options.hidden if name.startswith(f"{known}.")}
         columns = self._world.columns("salesforce", known)
         shown = [one for one in columns if not one[0].startswith("_") and one[0] not in hidden]
-        return SObject(known, tuple(_fields(known, shown)), known not in self._options.unreplicated)
+        fields = (
+            replace(field, values=self._options.picklists.get(f"{known}.{field.name}", ()))
+            for field in _fields(known, shown)
+        )
+        return SObject(known, tuple(fields), known not in self._options.unreplicated)
 
 
 def _fields(table: str, columns: Sequence[tuple[str, str]]) -> list[Field]:
