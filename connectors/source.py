@@ -32,6 +32,15 @@ class TableState:
     """Source fields seen so far; empty before the first run."""
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One sentence about a table that was loaded. An alert is for people to act upon; the rest is for the log."""
+
+    table: str
+    text: str
+    is_alert: bool
+
+
 class Source(ABC):
     """One outside system. Use as `async with`; safe to run several extracts at once.
 
@@ -71,6 +80,14 @@ class Source(ABC):
         errors are raised together as an ExceptionGroup at the end.
         """
 
+    async def findings(self, table: Table, state: TableState) -> list[Finding]:
+        """What people should know of a file table besides what was loaded. Asked after the load, with its state."""
+        return []
+
+    async def archive(self, table: Table, state: TableState) -> list[str]:
+        """Move files that the ledger has out of the way, if the contract says so; returns their keys."""
+        return []
+
     async def plan(self, table: Table, state: TableState, *, full: bool = False) -> list[BatchRequest]:
         """What has to be fetched for `table` now; empty when there is nothing new."""
         window = next_window(state.windows, await self.horizon(table), full=full)
@@ -106,4 +123,4 @@ def about(error: ErrorT, table: Table | str) -> ErrorT:
     return named
 
 
-__all__ = ["FileRef", "SchemaDrift", "Source", "TableState", "about", "as_finished"]
+__all__ = ["FileRef", "Finding", "SchemaDrift", "Source", "TableState", "about", "as_finished"]

@@ -12,7 +12,7 @@ from connectors.drift import SchemaChange, judge
 from connectors.errors import MgdwError, SourceUnavailable
 from connectors.lake import Lake
 from connectors.progress import ProgressEvent, Stage, emit
-from connectors.source import Source, TableState, about
+from connectors.source import Finding, Source, TableState, about
 from connectors.warehouse import LoadResult, Warehouse
 
 Plan = Callable[[Table, TableState], Awaitable[list[BatchRequest]]]
@@ -33,11 +33,12 @@ class TableFailure:
 
 @dataclass
 class SyncOutcome:
-    """What a run did: one result per batch, one failure or more per table that was not loaded."""
+    """What a run did: one result per batch, one failure or more per table that was not loaded, and what was noticed."""
 
     results: list[LoadResult] = field(default_factory=list[LoadResult])
     failures: list[TableFailure] = field(default_factory=list[TableFailure])
     changes: list[SchemaChange] = field(default_factory=list[SchemaChange])
+    findings: list[Finding] = field(default_factory=list[Finding])
 
 
 async def sync(
@@ -74,6 +75,7 @@ async def sync(
 
     await run.load(requests, load or straight)
     run.blame_unfinished(requests)
+    await run.look_after([table for table in tables if table.format is not None])
     return run.outcome
 
 
@@ -138,6 +140,24 @@ class _Run:
             never = SourceUnavailable(f"{self.source.name}: its batch never arrived", remedy="Run the flow again.")
             failures += [TableFailure(table, unnamed[0] if unnamed else never) for table in missing]
             self.outcome.failures = [f for f in failures if f.table]
+
+    async def look_after(self, tables: Sequence[Table]) -> None:
+        """What is left to say and to do for file tables that were loaded. What goes wrong here harms no row."""
+        failed = {failure.table for failure in self.outcome.failures}
+        for table in tables:
+            if table.name in failed:
+                continue
+            try:
+                state = await self.warehouse.state(table)
+                self.outcome.findings += await self.source.findings(table, state)
+                moved = await self.source.archive(table, state)
+            except MgdwError as error:
+                text = f"{table.name}: {error.cause} What to do: {error.remedy}"
+                self.outcome.findings.append(Finding(table.name, text, is_alert=True))
+                continue
+            if moved:
+                text = f"{table.name}: {len(moved)} files that are loaded went to the archive."
+                self.outcome.findings.append(Finding(table.name, text, is_alert=False))
 
     def _failed(self, table: str, error: BaseException) -> None:
         if not isinstance(error, Exception):

@@ -42,6 +42,11 @@ def drift_text(source: str, sentences: Sequence[str]) -> str:
     return "\n".join([f":large_yellow_circle: *{source}* changed its schema", *(f"• {one}" for one in sentences)])
 
 
+def findings_text(source: str, sentences: Sequence[str]) -> str:
+    """The Slack message for what was noticed while loading; nothing failed."""
+    return "\n".join([f":large_yellow_circle: *{source}* was loaded, but", *(f"• {one}" for one in sentences)])
+
+
 def _listed(names: list[str]) -> str:
     shown = ", ".join(f"`{name}`" for name in names[:_LONGEST_LIST])
     rest = len(names) - _LONGEST_LIST

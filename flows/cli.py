@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -20,11 +21,14 @@ from flows.failures import StepFailed, told_once
 from flows.report import load_rows
 from flows.settings import FlowSettings
 
+Tables = Annotated[list[str] | None, Parameter(help="STG tables; repeat for several, all without it.")]
 FlowName = Literal["daily-refresh", "salesforce", "netsuite", "zuora", "s3-usage", "dbt", "tableau"]
 
 app = App(name="mgdw", help="Run mg-dw's flows and look at its contract.")
 contract = App(name="contract", help="The contract: what every STG table looks like.")
+quarantined = App(name="quarantine", help="Rows that did not fit the contract: look, load again, let go.")
 app.command(contract)
+app.command(quarantined)
 # Never narrower than the table of loads: a terminal wraps a long line, where rich would cut names short.
 _out = Console(highlight=False, width=max(Console().width, 132))
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -40,6 +44,67 @@ def run(
 ) -> None:
     """Run one flow here and now, with the settings of this environment."""
     asyncio.run(_flow(flow, table, full, layer)())
+
+
+@app.command
+def backfill(
+    table: str, *, start: date, end: date | None = None, step_days: int = 31, label: str | None = None
+) -> None:
+    """Read a window of one table again, in pieces; run again with the same label it goes on where it stopped.
+
+    Args:
+        table: an STG table.
+        start: first day (UTC), YYYY-MM-DD.
+        end: the day after the last (UTC); up to now without it.
+        step_days: days in one piece.
+        label: today's date without it.
+    """
+    _prepare()
+    from flows.backfill import backfill
+
+    _print_loads(asyncio.run(backfill(table=table, start=start, end=end, step_days=step_days, label=label)))
+
+
+@app.command
+def replay(*, table: Tables = None) -> None:
+    """Load again from the lake, without the sources: after a column was added, or a rule corrected."""
+    _prepare()
+    from flows.replay import replay
+
+    _print_loads(asyncio.run(replay(tables=table)))
+
+
+@app.command
+def reconcile(*, table: Tables = None) -> None:
+    """Compare the keys of STG with the sources': vanished ones become tombstones, lost rows are fetched."""
+    _prepare()
+    from flows.reconcile import reconcile
+
+    _print_loads(asyncio.run(reconcile(tables=table)))
+
+
+@quarantined.command(name="list")
+def list_quarantined(table: str | None = None) -> None:
+    """Count the rows in quarantine by table, batch and reason."""
+    _quarantine("list", table)
+
+
+@quarantined.command(name="show")
+def show_quarantined(table: str, *, limit: int = 20) -> None:
+    """Print single rows of a table in quarantine, as received."""
+    _quarantine("show", table, limit=limit)
+
+
+@quarantined.command(name="replay")
+def replay_quarantined(table: str | None = None) -> None:
+    """Load the batches of these rows again from the lake, after the contract was corrected."""
+    _quarantine("replay", table)
+
+
+@quarantined.command(name="drop")
+def drop_quarantined(table: str, *, batch: str | None = None, reason: str | None = None) -> None:
+    """Let rows in quarantine go for good; the ledger keeps how many and when."""
+    _quarantine("drop", table, batch=batch, reason=reason)
 
 
 @contract.command
@@ -66,8 +131,7 @@ def show(table: str) -> None:
 def _flow(
     name: FlowName, tables: list[str] | None, full: bool, layer: Literal["ods", "edw"]
 ) -> Callable[[], Coroutine[Any, Any, Any]]:
-    # Without PREFECT_API_URL a server starts for this run alone: its 20 s are too few on a machine at work.
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    _prepare()
     # Prefect takes seconds to import: only when a flow is run.
     from flows.daily_refresh import daily_refresh
     from flows.dbt import dbt
@@ -93,6 +157,32 @@ def _flow(
             return tableau
         case _:
             return load
+
+
+def _prepare() -> None:
+    # Without PREFECT_API_URL a server starts for this run alone: its 20 s are too few on a machine at work.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+
+
+def _quarantine(
+    action: Literal["list", "show", "replay", "drop"],
+    table: str | None,
+    *,
+    batch: str | None = None,
+    reason: str | None = None,
+    limit: int = 20,
+) -> None:
+    _prepare()
+    from flows.quarantine import quarantine
+
+    rows = asyncio.run(quarantine(action=action, table=table, batch=batch, reason=reason, limit=limit))
+    if not rows:
+        _out.print("Nothing is in quarantine.")
+        return
+    grid = Table(*rows[0], box=SIMPLE, pad_edge=False)
+    for row in rows:
+        grid.add_row(*(escape(str(value)) for value in row.values()))
+    _out.print(grid)
 
 
 def _print_loads(results: list[LoadResult]) -> None:

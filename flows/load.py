@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from prefect import task
@@ -20,14 +20,15 @@ from connectors.drift import SchemaChange
 from connectors.errors import ConfigurationError, MgdwError, RetryableError
 from connectors.lake import Lake
 from connectors.progress import ProgressEvent, emit, subscribed
+from connectors.source import Finding, Source
 from connectors.sync import Plan, sync
 from connectors.warehouse import LoadResult, Warehouse
 from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
-from flows.alerts import drift_text, post
+from flows.alerts import drift_text, findings_text, post
 from flows.failures import Failure, StepFailed
 from flows.report import load_rows
 from flows.settings import FlowSettings
-from flows.sources import SourceName, build_source
+from flows.sources import SOURCES, SourceName, build_source
 
 
 def chosen_tables(contract: Contract, source: str, names: Sequence[str] | None) -> tuple[Table, ...]:
@@ -44,6 +45,17 @@ def chosen_tables(contract: Contract, source: str, names: Sequence[str] | None) 
     return tuple(known[name] for name in names)
 
 
+def source_of(contract: Contract, table: str) -> SourceName:
+    """Which source fills the table. Raises ConfigurationError for a name the contract lacks."""
+    for source in SOURCES:
+        if any(known.name == table for known in contract.of(source)):
+            return source
+    names = [known.name for known in contract.tables]
+    close = difflib.get_close_matches(table, names, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    raise ConfigurationError(f"the contract has no table {table!r}", remedy=f"{hint}It has: {', '.join(names)}.")
+
+
 class LoadFailed(StepFailed):
     """Some tables of a source were not loaded; `results` holds what was."""
 
@@ -53,14 +65,14 @@ class LoadFailed(StepFailed):
 
 
 async def load_source(
-    name: SourceName, names: Sequence[str] | None, *, full: bool = False, plan: Plan | None = None
+    name: SourceName, names: Sequence[str] | None, *, full: bool = False, plan: Callable[[Source], Plan] | None = None
 ) -> list[LoadResult]:
     """Load the source's tables: what is new since the ledger's last window, or everything with `full`.
 
     A table that fails does not stop the others. Returns one result per batch.
 
     Args:
-        plan: what to fetch, instead of the source's own plan.
+        plan: makes the plan of what to fetch, instead of the source's own.
 
     Raises:
         LoadFailed: at the end, with the failure of each table that was not loaded.
@@ -82,9 +94,10 @@ async def load_source(
             return await load_batch(table, manifest, lake, warehouse)
 
         outcome = await sync(
-            source, tables, lake, warehouse,
-            run_id=run_id(), full=full, plan=plan, load=load, report=functools.partial(report_drift, name),
+            source, tables, lake, warehouse, run_id=run_id(), full=full,
+            plan=plan(source) if plan else None, load=load, report=functools.partial(report_drift, name),
         )  # fmt: skip
+    await _tell_findings(name, outcome.findings)
     failures = [Failure.of(name, failure.table, failure.error) for failure in outcome.failures]
     for failure in outcome.failures:
         if not isinstance(failure.error, MgdwError):
@@ -95,6 +108,14 @@ async def load_source(
     if failures:
         raise LoadFailed(name, failures, outcome.results)
     return outcome.results
+
+
+async def _tell_findings(source: str, findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        (get_run_logger().warning if finding.is_alert else get_run_logger().info)("%s", finding.text)
+    alerts = [finding.text for finding in findings if finding.is_alert]
+    if alerts:
+        await post(findings_text(source, alerts))
 
 
 def run_id() -> str:

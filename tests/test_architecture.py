@@ -100,7 +100,8 @@ def test_every_deployment_points_at_a_flow_that_accepts_its_parameters() -> None
             flow.validate_parameters(parameters)
         assert flow.description, f"{name} has no description for the UI"
         entrypoints.add(name)
-    assert entrypoints == {"daily_refresh", "salesforce", "netsuite", "zuora", "s3_usage", "dbt", "tableau"}
+    flows = {"daily_refresh", "salesforce", "netsuite", "zuora", "s3_usage", "dbt", "tableau"}
+    assert entrypoints == flows | {"reconcile", "backfill", "replay", "quarantine"}
 
 
 def test_a_worker_can_load_every_deployed_flow() -> None:

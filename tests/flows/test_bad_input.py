@@ -164,7 +164,7 @@ def test_a_server_that_is_not_there_is_told_by_its_name(fresh: Stage) -> None:
 
 
 EXPIRY = {
-    "salesforce": ("jobs/query/.*/result", 0),
+    "salesforce": ("GET .*(queryAll|jobs/query/.*/result)", 0),
     "netsuite": ("POST .*/suiteql", 4),
     "zuora": ("GET /v1/file", 0),
 }

@@ -1,0 +1,96 @@
+"""STG loaded again from the lake, without the sources."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from prefect import flow
+from prefect.artifacts import acreate_table_artifact
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+
+from connectors.batch import Manifest
+from connectors.contract import Contract, Table
+from connectors.errors import MgdwError, UnreadableFile
+from connectors.replay import Replayed
+from connectors.replay import replay as replay_table
+from connectors.warehouse import LoadResult, Warehouse
+from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
+from flows.alerts import tell_slack
+from flows.failures import Failure
+from flows.load import LoadFailed, run_id, source_of
+from flows.report import load_rows
+from flows.settings import FlowSettings
+
+
+def _run_name() -> str:
+    tables = flow_run.parameters.get("tables")
+    return f"replay {', '.join(tables) if tables else 'everything'}"
+
+
+@flow(name="replay", flow_run_name=_run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+async def replay(tables: list[str] | None = None) -> list[LoadResult]:
+    """Load every batch in the lake again: after a column was added to the contract, or a rule was corrected.
+
+    The sources are not asked. Batches are merged by version, oldest first, so that nothing is set back.
+
+    Args:
+        tables: STG tables, for example `sfdc_account`; empty for all.
+
+    Raises:
+        LoadFailed: at the end, with the failure of each table.
+    """
+    contract = FlowSettings.from_environment().contract()
+    return await replayed(contract, chosen(contract, tables))
+
+
+def chosen(contract: Contract, names: Sequence[str] | None) -> tuple[Table, ...]:
+    """The tables of these names, or all. Raises ConfigurationError for a name the contract lacks."""
+    for name in names or ():
+        source_of(contract, name)
+    return tuple(t for t in contract.tables if not names or t.name in names)
+
+
+async def replayed(
+    contract: Contract, tables: Sequence[Table], *, only: Collection[str] | None = None
+) -> list[LoadResult]:
+    """Replay tables, or only these batches of them. Raises LoadFailed."""
+    settings = WarehouseSettings.from_environment()
+    lake = open_lake(settings)
+    results: list[LoadResult] = []
+    failures: list[Failure] = []
+    async with open_warehouse(settings) as warehouse:
+        await warehouse.ensure(contract)
+
+        async def load(table: Table, manifest: Manifest) -> LoadResult:
+            return await warehouse.load(table, manifest, lake, run_id=run_id(), again=True)
+
+        for table in tables:
+            try:
+                outcome = await replay_table(table, lake, warehouse, load, only=only)
+                results += outcome.results
+                await _tell(table, outcome, warehouse)
+            except MgdwError as error:
+                failures.append(Failure.of("replay", table.name, error))
+    rows = load_rows(results, failures)
+    await acreate_table_artifact(key="replay", table=rows, description="What the lake brought to STG again")
+    if failures:
+        raise LoadFailed("replay", failures, results)
+    return results
+
+
+async def _tell(table: Table, outcome: Replayed, warehouse: Warehouse) -> None:
+    logger = get_run_logger()
+    logger.info("%s: %s batches loaded again", table.name, len(outcome.results))
+    if not outcome.gone:
+        return
+    logger.warning(
+        "%s: %s batches are not in the lake any more; what they brought stays as it is: %s",
+        table.name, len(outcome.gone), ", ".join(outcome.gone[:5]),
+    )  # fmt: skip
+    if not await warehouse.rows(f'SELECT 1 FROM "STG"."{table.name}" LIMIT 1'):  # noqa: S608 - a name of the contract
+        raise UnreadableFile(
+            f"{table.name} is empty, and {len(outcome.gone)} of its batches are not in the lake any more",
+            remedy=f"Load it from the source: `mgdw run {table.source} --table {table.name} --full`.",
+            table=table.name,
+        )
