@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from connectors.errors import MgdwError, RateLimited, UnreadableFile
+from connectors.errors import MgdwError, RateLimited, RetryableError, UnreadableFile
 from connectors.http import HttpSession, RetryPolicy
 from connectors.json_lines import Page, cut
 from connectors.netsuite.auth import CertificateAuth
@@ -22,6 +22,14 @@ _TIMEOUT = 900.0
 """NetSuite cuts a request after 15 minutes (Oracle help, subsection 1559222360)."""
 _MOST_CELLS = 400_000
 """Values a page: an answer may have 104 MB (Oracle help, chapter 161251386312), and a text field 4,000 characters."""
+
+
+class _TurnedAway(MgdwError):
+    """RateLimited in a coat that the session does not retry: the turn must be given back first."""
+
+    def __init__(self, problem: RateLimited) -> None:
+        super().__init__(problem.cause)
+        self.problem = problem
 
 
 class NetSuiteClient:
@@ -71,14 +79,13 @@ class NetSuiteClient:
         Args:
             rows: most rows of it.
         """
-        async with self.turns.turn():
-            response = await self._session.request(
-                "POST",
-                SUITEQL_PATH,
-                params={"limit": rows or self._page_rows, "offset": 0},
-                json={"q": suiteql},
-                headers={"Prefer": "transient"},
-            )
+        response = await self._send(
+            "POST",
+            SUITEQL_PATH,
+            params={"limit": rows or self._page_rows, "offset": 0},
+            json={"q": suiteql},
+            headers={"Prefer": "transient"},
+        )
         try:
             return cut(response.content, records="items", opening='{"links":')
         except ValueError as error:
@@ -108,8 +115,7 @@ class NetSuiteClient:
 
     async def schema(self, record_type: str) -> dict[str, Any]:
         """The JSON Schema of a record type, from the metadata catalog. Raises UnknownObject, PermissionMissing."""
-        async with self.turns.turn():
-            response = await self._session.request("GET", CATALOG_PATH + record_type, headers={"Accept": JSON_SCHEMA})
+        response = await self._send("GET", CATALOG_PATH + record_type, headers={"Accept": JSON_SCHEMA})
         try:
             found: Any = response.json()
         except ValueError:
@@ -118,11 +124,29 @@ class NetSuiteClient:
             raise UnreadableFile(f"netsuite: the metadata catalog has no JSON Schema of {record_type}")
         return found  # pyright: ignore[reportUnknownVariableType]
 
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One call. When it is turned away it gives its turn back, and waits for another one."""
+
+        async def once() -> httpx.Response | RetryableError:
+            async with self.turns.turn():
+                try:
+                    return await self._session.request(method, path, **options)
+                except _TurnedAway as refusal:
+                    raise refusal.problem from None
+                except RetryableError as error:
+                    return error  # the session tried it often enough
+
+        found = await self._session.retrying(once)
+        if isinstance(found, RetryableError):
+            raise found
+        return found
+
     def _classified(self, response: httpx.Response) -> MgdwError | None:
         problem = classify(response)
         if isinstance(problem, RateLimited):
             self.turns.refused()
-        elif problem is None:
+            return _TurnedAway(problem)
+        if problem is None:
             self.turns.answered()
         return problem
 

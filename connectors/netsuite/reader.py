@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from connectors.batch import Part, PartKind
@@ -76,7 +77,7 @@ class Reader:
             parts = await writer.write(aiter(pages), number)
             return Reading(parts, pages.rows, 1, pages.doubts)
 
-        read = await side_by_side((one(number, span) for number, span in enumerate(ranges)), self.at_once)
+        read = await side_by_side([partial(one, number, span) for number, span in enumerate(ranges)], self.at_once)
         return Reading(
             [part for reading in read for part in reading.parts],
             sum(reading.rows for reading in read),
@@ -102,13 +103,13 @@ class Reader:
         return cut(buckets, lowest, width, rows_per_range(total, page_rows, self.part_rows))
 
 
-async def side_by_side(works: Iterable[Awaitable[ResultT]], at_once: int) -> list[ResultT]:
+async def side_by_side(works: Iterable[Callable[[], Awaitable[ResultT]]], at_once: int) -> list[ResultT]:
     """The results in order. The first failure stops the others and is raised as it is."""
     turn = asyncio.Semaphore(at_once)
 
-    async def one(work: Awaitable[ResultT]) -> ResultT:
+    async def one(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
         async with turn:
-            return await work
+            return await work()
 
     tasks = [asyncio.ensure_future(one(work)) for work in works]
     try:

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.batch import BatchRequest, Manifest
-from connectors.contract import Table, load_contract
+from connectors.contract import Column, DataType, Table, load_contract
 from connectors.http import RetryPolicy
 from connectors.lake.local import LocalLake
 from connectors.netsuite.settings import NetSuiteSettings
@@ -24,6 +24,7 @@ from sandbox.netsuite.app import create_app
 from sandbox.netsuite.credentials import NetSuiteCredentials
 from sandbox.server import Servers
 from sandbox.world import World
+from tests.sandbox.netsuite.tiny_world import TinyWorld
 
 TABLES = {t.name: t for t in load_contract().of("netsuite")}
 
@@ -39,7 +40,7 @@ IMPATIENT = RetryPolicy(attempts=4, sleep=_no_wait)
 class Office:
     """The account, where it is, and what can go wrong with it."""
 
-    world: World
+    world: Any
     account: NetSuiteAccount
     faults: Faults
     url: str
@@ -84,7 +85,19 @@ def busy_office() -> Iterator[Office]:
     world.close()
 
 
-def _open(world: World) -> Iterator[Office]:
+@pytest.fixture
+def tiny() -> Iterator[Office]:
+    """An account with 30 customers (number 5 is deleted) and 20 transactions, whose tables a test may change."""
+    yield from _open(TinyWorld())
+
+
+@pytest.fixture
+def large() -> Iterator[Office]:
+    """An account with 2,000 customers."""
+    yield from _open(TinyWorld(2000))
+
+
+def _open(world: Any) -> Iterator[Office]:
     faults = Faults()
     app = create_app(world, NetSuiteCredentials(), faults)
     with Servers() as servers:
@@ -113,3 +126,20 @@ def records(lake: LocalLake, manifest: Manifest, kind: str = "rows") -> list[dic
 
 def table(name: str) -> Table:
     return TABLES[f"netsuite_{name}"]
+
+
+def columns(**types: str) -> tuple[Column, ...]:
+    """Columns that are called as their fields."""
+    return tuple(Column(name, DataType(of), name, "") for name, of in types.items())
+
+
+CUSTOMER = Table(
+    "netsuite",
+    "netsuite_customers",
+    "",
+    "customer",
+    columns(id="INT64", entityid="STRING", companyname="STRING", weight="NUMERIC", lastmodifieddate="TIMESTAMP"),
+    ("id",),
+    cursor="lastmodifieddate",
+)
+"""The customers of a tiny account."""
