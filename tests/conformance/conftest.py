@@ -20,20 +20,21 @@ from connectors.sync import SyncOutcome, sync
 from connectors.warehouse.duckdb import DuckDBWarehouse
 from tests.conformance.netsuite import NetSuiteStation
 from tests.conformance.s3 import S3JsonStation, S3Station
-from tests.conformance.salesforce import SalesforceStation
+from tests.conformance.salesforce import SalesforceRestStation, SalesforceStation
 from tests.conformance.station import Server, Station
 from tests.conformance.ware import Ware, stocked
 from tests.conformance.zuora import ZuoraStation
 
 STATIONS: dict[str, type[Station]] = {
     "salesforce": SalesforceStation,
+    "salesforce-rest": SalesforceRestStation,
     "netsuite": NetSuiteStation,
     "zuora": ZuoraStation,
     "s3": S3Station,
     "s3-jsonl": S3JsonStation,
 }
-SOURCES = ("salesforce", "netsuite", "zuora", "s3")
-APIS = ("salesforce", "netsuite", "zuora")
+SOURCES = ("salesforce", "salesforce-rest", "netsuite", "zuora", "s3")
+APIS = ("salesforce", "salesforce-rest", "netsuite", "zuora")
 ALL = [f"{source}-{server}" for source in SOURCES for server in ("sandbox", "hostile")]
 ALL_APIS = [f"{source}-{server}" for source in APIS for server in ("sandbox", "hostile")]
 RESULTS = Path(__file__).parent / "results.json"
@@ -116,6 +117,21 @@ class Bench:
         assert error.cause
         assert error.remedy
         assert error.facts.get("table") == table.name, (error.cause, error.facts)
+        return error
+
+    async def right_or_refused(self, **options: Any) -> MgdwError | None:
+        """A run after which either STG equals the source (None), or nothing was loaded and the error says why."""
+        outcome = await self.run(**options)
+        if not outcome.failures:
+            await self.agrees()
+            return None
+        error = outcome.failures[0].error
+        assert isinstance(error, MgdwError), repr(error)
+        assert error.cause
+        assert error.remedy
+        assert error.facts.get("table") == self.table.name, (error.cause, error.facts)
+        assert await self.stored() == {}
+        assert await self.ledger() == []
         return error
 
     async def stored(self, table: Table | None = None) -> dict[object, tuple[object, ...]]:

@@ -30,6 +30,7 @@ class NetSuiteStation(Station):
     plain_object = "customer"
     data_call: ClassVar[str] = r"POST .*/suiteql"
     login_call = "POST .*/oauth2/v1/token"
+    says_json = True
     account: NetSuiteAccount
 
     def spelled(self, fields: dict[str, DataType]) -> dict[str, DataType]:

@@ -127,6 +127,7 @@ class S3JsonStation(S3Station):
     """The same with JSON lines."""
 
     dialect = Dialect("s3", "Id", None, key_text="k{:06d}", format="jsonl")
+    says_json = True
 
     def _body(self, rows: list[Row]) -> bytes:
         ware = self.ware

@@ -15,13 +15,14 @@ from tests.conformance.world import WareWorld
 
 
 class SalesforceStation(Station):
-    """An org with one object."""
+    """An org with one object, read by bulk jobs."""
 
     source = "salesforce"
     dialect = Dialect("salesforce", "Id", "SystemModstamp", "IsDeleted", key_text="001{:012d}AAA")
     plain_object = "Account"
     data_call: ClassVar[str] = r"GET .*/results(\?|$)"
     login_call = "POST /services/oauth2/token"
+    rest_below_rows = 0
     org: SalesforceOrg
 
     def serve(self, servers: Servers) -> None:
@@ -49,7 +50,10 @@ class SalesforceStation(Station):
 
     def connect(self, **changes: Any) -> SalesforceSource:
         """A source with this server's settings."""
-        given: dict[str, Any] = {"login_url": self._url, "client_id": self._client, "client_secret": self._secret}
+        given: dict[str, Any] = {
+            "login_url": self._url, "client_id": self._client, "client_secret": self._secret,
+            "rest_below_rows": self.rest_below_rows,
+        }  # fmt: skip
         return SalesforceSource(SalesforceSettings(**{**given, **changes}), retry=IMPATIENT)
 
     def stranger(self) -> tuple[SalesforceSource, list[str]]:
@@ -77,3 +81,23 @@ class SalesforceStation(Station):
             self.org.expire_sessions()
         else:
             self.hostile.tokens.clear()
+
+
+class SalesforceRestStation(SalesforceStation):
+    """The same, read by the REST API."""
+
+    rest_below_rows = 2000
+    data_call: ClassVar[str] = r"GET .*/queryAll/"
+    says_json = True
+
+    def lose_a_row(self) -> None:
+        """Pages hold other rows than the query counted."""
+        if self.hostile is None:
+            body = {"totalSize": 2, "done": True, "records": []}
+            self.faults.arm(self.data_call, times=None, body=body)
+        else:
+            self.hostile.shape.miscount = 1
+
+    def calls_for(self, rows: int) -> int:
+        """The sandbox's REST pages hold 2,000 rows, as Salesforce's do."""
+        return 1 if self.hostile is None else super().calls_for(rows)

@@ -43,6 +43,8 @@ class Station(ABC):
     plain_object: ClassVar[str]
     data_call: ClassVar[str]
     """Matches the requests that carry rows (regular expression over `METHOD /path?query`)."""
+    says_json: ClassVar[bool] = False
+    """Whether rows come as JSON; else as CSV."""
     login_call: ClassVar[str | None] = None
     """Matches logins; None where there are none."""
 
@@ -68,6 +70,10 @@ class Station(ABC):
         with Servers() as servers:
             self.serve(servers)
             yield self
+
+    def calls_for(self, rows: int) -> int:
+        """How many requests bring so many rows."""
+        return -(-rows // PAGE)
 
     @abstractmethod
     def serve(self, servers: Servers) -> None:

@@ -12,8 +12,15 @@ from tests.conformance.conftest import Bench, every
 from tests.conformance.hostile.values import BARE, LONG_TEXT, UNSPEAKABLE, VALUES
 from tests.conformance.ware import Value, Ware, Wire, stocked
 
-HOSTILE = ["salesforce-hostile", "netsuite-hostile", "zuora-hostile", "s3-hostile", "s3-jsonl-hostile"]
-JSON = ["netsuite-hostile", "s3-jsonl-hostile"]
+HOSTILE = [
+    "salesforce-hostile",
+    "salesforce-rest-hostile",
+    "netsuite-hostile",
+    "zuora-hostile",
+    "s3-hostile",
+    "s3-jsonl-hostile",
+]
+JSON = ["salesforce-rest-hostile", "netsuite-hostile", "s3-jsonl-hostile"]
 
 
 def fill(bench: Bench, of: DataType, values: list[Value]) -> str:
@@ -82,7 +89,7 @@ async def test_what_json_says_without_quotes_is_taken_exactly_or_set_aside(bench
 @every(HOSTILE)
 @pytest.mark.parametrize("kind", UNSPEAKABLE)
 async def test_a_text_that_cannot_be_kept_is_refused_or_set_aside_but_never_altered(bench: Bench, kind: str) -> None:
-    if bench.station.source == "netsuite" or bench.ware.dialect.format == "jsonl":
+    if bench.station.says_json:
         text = UNSPEAKABLE[kind].encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
         spelled = '"' + "".join(f"\\u{ord(c):04x}" for c in text) + '"'
         value: Value = Wire(spelled, text, bare=True)
@@ -128,7 +135,9 @@ async def test_a_table_of_eight_hundred_columns_arrives_whole(bench: Bench) -> N
         DataType.DATE: day, DataType.TIMESTAMP: time,
     }  # fmt: skip
     for n in range(1, 4):
-        values = {name: None if (i + n) % 5 == 0 else of[kind] for i, (name, kind) in enumerate(bench.ware.fields.items())}
+        values = {
+            name: None if (i + n) % 5 == 0 else of[kind] for i, (name, kind) in enumerate(bench.ware.fields.items())
+        }
         bench.ware.put(n, values, stamp=bench.ware.now - timedelta(hours=1))
     bench.station.show()
     await bench.good_run()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,7 +18,7 @@ from connectors.contract import DataType
 from tests.conformance.hostile.query import Query, QueryRefused, instant, parse
 from tests.conformance.hostile.server import Hostile, refused
 from tests.conformance.hostile.text import csv_text, text_of
-from tests.conformance.ware import Row, Ware
+from tests.conformance.ware import Row, Value, Ware, Wire
 
 CLIENT, SECRET = "hostile-client-0001", "hostile-secret-salesforce-9f2c"  # noqa: S105 - of a server on loopback
 _TYPES = {
@@ -41,6 +42,7 @@ class HostileSalesforce(Hostile):
                 Route("/services/oauth2/token", self._token, methods=["POST"]),
                 Route(f"{_DATA}/limits", self._guarded(self._limits)),
                 Route(f"{_DATA}/limits/", self._guarded(self._limits)),
+                Route(f"{_DATA}/limits/recordCount/", self._guarded(self._record_count)),
                 Route(f"{_DATA}/sobjects/{{name}}/describe", self._guarded(self._describe)),
                 Route(f"{_DATA}/sobjects/{{name}}/updated/", self._guarded(self._updated)),
                 Route(f"{_DATA}/sobjects/{{name}}/deleted/", self._guarded(self._deleted)),
@@ -48,6 +50,8 @@ class HostileSalesforce(Hostile):
                 Route(f"{_DATA}/query/", self._guarded(self._query)),
                 Route(f"{_DATA}/queryAll", self._guarded(self._query)),
                 Route(f"{_DATA}/queryAll/", self._guarded(self._query)),
+                Route(f"{_DATA}/query/{{locator}}", self._guarded(self._more)),
+                Route(f"{_DATA}/queryAll/{{locator}}", self._guarded(self._more)),
                 Route(f"{_DATA}/jobs/query", self._guarded(self._create), methods=["POST"]),
                 Route(f"{_DATA}/jobs/query/{{job}}", self._guarded(self._job), methods=["GET", "PATCH", "DELETE"]),
                 Route(f"{_DATA}/jobs/query/{{job}}/resultPages", self._guarded(self._result_pages)),
@@ -73,6 +77,11 @@ class HostileSalesforce(Hostile):
 
     async def _limits(self, request: Request) -> Response:
         return self._json({}, request)
+
+    async def _record_count(self, request: Request) -> Response:
+        names = request.query_params["sObjects"].split(",")
+        found = [(name, self.ware(name)) for name in names]
+        return self._json({"sObjects": [{"name": n, "count": len(w.living)} for n, w in found if w]}, request)
 
     async def _describe(self, request: Request) -> Response:
         ware = self.ware(request.path_params["name"])
@@ -117,12 +126,45 @@ class HostileSalesforce(Hostile):
         except QueryRefused as error:
             return _refusal(error)
         rows = query.rows(ware, deleted="queryAll" in request.url.path)
-        records = [
-            {"attributes": {"type": ware.object}}
-            | {name: text_of(ware.value(row, field)) for field, name in query.fields(ware)}
-            for row in ([] if query.is_count else rows)
-        ]
-        return self._json({"totalSize": len(rows) + self.shape.miscount, "done": True, "records": records}, request)
+        total = len(rows) + self.shape.miscount
+        cursor = f"01g{secrets.token_hex(6)}AAA"
+        self.jobs[cursor] = (ware, query, [[]] if query.is_count else self.pages(rows), total)
+        return self._records(cursor, 0, request)
+
+    async def _more(self, request: Request) -> Response:
+        cursor, _, number = request.path_params["locator"].rpartition("-")
+        return self._records(cursor, int(number), request)
+
+    def _records(self, cursor: str, number: int, request: Request) -> Response:
+        ware, query, pages, total = self.jobs[cursor]
+        records = ",".join(self._record(ware, query, row) for row in pages[number])
+        head: dict[str, Any] = {"totalSize": total, "done": number + 1 == len(pages)}
+        if not head["done"]:
+            kind = "queryAll" if "queryAll" in request.url.path else "query"
+            base = request.url.path.partition(f"/{kind}")[0]
+            head["nextRecordsUrl"] = f"{base}/{kind}/{cursor}-{number + 1}"
+        text = ("\ufeff" if self.shape.bom else "") + f'{json.dumps(head)[:-1]},"records":[{records}]}}'
+        return self.body(text.encode(), request, media="application/json")
+
+    def _record(self, ware: Ware, query: Query, row: Row) -> str:
+        shown = [(n.upper() if self.shape.upper_header else n, ware.value(row, f)) for f, n in query.fields(ware)]
+        kind = json.dumps({"type": ware.object, "url": "/services/data"}, separators=(",", ":"))
+        return f'{{"attributes":{kind},' + ",".join(f"{json.dumps(n)}:{self._value(v)}" for n, v in shown) + "}"
+
+    def _value(self, value: Value) -> str:
+        match value:
+            case None | "":
+                return "null"
+            case Wire(text=text, bare=True):
+                return text
+            case bool():
+                return "true" if value else "false"
+            case int() | Decimal():
+                return str(text_of(value))
+            case datetime():
+                return json.dumps(str(text_of(value)).removesuffix("Z") + "+0000")
+            case _:
+                return json.dumps(text_of(value), ensure_ascii=self.shape.escaped)
 
     async def _create(self, request: Request) -> Response:
         order = await request.json()
