@@ -5,6 +5,7 @@ A law is given a source and a chance that settles the example, and leads the sam
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,9 +15,11 @@ from typing import Any
 
 from connectors.batch import BatchRequest
 from connectors.contract import Table
+from connectors.lake.local import LocalLake
 from connectors.s3.delivery import batches
 from connectors.source import TableState
 from connectors.sync import Plan
+from connectors.warehouse.duckdb import DuckDBWarehouse
 from connectors.window import Window, covered_until
 from tests.reliability.run import Job, build
 from tests.reliability.stage import Stage
@@ -129,6 +132,25 @@ def full_and_increment_commute(stage: Stage, source: str, chance: Random) -> lis
     return differences(*found) + differences(found[0], stage.clean(source).content)
 
 
+def replay_changes_nothing(stage: Stage, source: str, chance: Random) -> list[str]:
+    """Loading every batch again from the lake, in any order, changes no row."""
+    job = stage.job(source)
+    stage.site.clean(job)
+    before = content(job)
+    asyncio.run(_replayed(job, chance))
+    return differences(content(job), before)
+
+
+async def _replayed(job: Job, chance: Random) -> None:
+    lake = LocalLake(job.lake)
+    async with DuckDBWarehouse(job.database, threads=1) as warehouse:
+        for table in job.contract.tables:
+            manifests = [manifest async for manifest in lake.manifests(table.source, table.name)]
+            chance.shuffle(manifests)
+            for manifest in manifests:
+                await warehouse.load(table, manifest, lake, run_id="replay", again=True)
+
+
 LAWS: dict[str, Law] = {
     "One run over [a, c) equals one over [a, b), then one over [b, c)": one_run_equals_two,
     "Twice equals once, metadata included": twice_equals_once,
@@ -136,6 +158,7 @@ LAWS: dict[str, Law] = {
     "Windows or files in any order give the same table": any_order_gives_the_same,
     "Backfill, then run, equals run, then backfill": backfill_and_sync_commute,
     "Full reading, then run, equals run, then full reading": full_and_increment_commute,
+    "Replay of every batch from the lake, in any order, changes nothing": replay_changes_nothing,
 }
 
 

@@ -88,18 +88,21 @@ def _crash_walk() -> str:
         )
     walks = dict.fromkeys(walk for result in known.values() for walk in result["walks"])
     for walk in walks:
-        lines.append(_row(f"{_WALKS[walk]}, walked", (_walked(r, walk) for r in known.values())))
-        lines.append(_row("… survived", (_walked(r, walk) - _lost(r, walk) for r in known.values())))
-    total = sum(_walked(r, walk) for r in known.values() for walk in r["walks"])
-    lost = sum(_lost(r, walk) for r in known.values() for walk in r["walks"])
-    lines += ["", f"**{total:,} steps, {total - lost:,} survived.**"]
+        lines.append(_row(f"{_WALKS[walk]}: steps", (_count(r, walk, "steps") for r in known.values())))
+        lines.append(_row("… walked", (_count(r, walk, "walked") for r in known.values())))
+        lines.append(_row("… survived", (_survived(r, walk) for r in known.values())))
+    every, walked, survived = (
+        sum(count(r, walk) for r in known.values() for walk in r["walks"])
+        for count in (lambda r, w: _count(r, w, "steps"), lambda r, w: _count(r, w, "walked"), _survived)
+    )
+    lines += ["", f"**{every:,} steps, {walked:,} walked, {survived:,} survived.**"]
     modes: dict[str, int] = {}
     for result in known.values():
         for mode, count in result["walks"]["increment"]["walked"].items():
             modes[mode] = modes.get(mode, 0) + count
     lines += [
         "",
-        "The whole increment by the way it goes wrong: " + ", ".join(f"{m} {n:,}" for m, n in modes.items()) + ".",
+        "The increment by the way it goes wrong: " + ", ".join(f"{m} {n:,}" for m, n in modes.items()) + ".",
     ]
     for source, result in known.items():
         for name, walk in result["walks"].items():
@@ -176,12 +179,13 @@ def _row(title: str, cells: Iterable[object]) -> str:
     return f"| {title} | " + " | ".join(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in cells) + " |"
 
 
-def _walked(result: dict[str, Any], walk: str) -> int:
-    return sum(result["walks"].get(walk, {"walked": {}})["walked"].values())
+def _count(result: dict[str, Any], walk: str, what: str) -> int:
+    counted = result["walks"].get(walk, {}).get(what, 0)
+    return sum(counted.values()) if isinstance(counted, dict) else counted
 
 
-def _lost(result: dict[str, Any], walk: str) -> int:
-    return len(result["walks"].get(walk, {"lost": {}})["lost"])
+def _survived(result: dict[str, Any], walk: str) -> int:
+    return _count(result, walk, "walked") - len(result["walks"].get(walk, {}).get("lost", {}))
 
 
 if __name__ == "__main__":

@@ -39,10 +39,10 @@ def test_every_step_of_the_walk_is_survived(stage: Stage, source: str) -> None:
     increment = stage.clean(source).effects
     first, together = stage.clean(source, "first load").effects, stage.clean(source, "side by side").effects
     walked = {
-        "increment": walk(stage, source, steps(increment)),
         "first load": walk(stage, source, sample(first, 20), "first load"),
         "side by side": walk(stage, source, sample(by_place(together), 20), "side by side"),
         "two in a row": walk(stage, source, pairs(increment, 20)),
+        "increment": walk(stage, source, steps(increment)),
     }
     if source == "salesforce":
         requests = [e for e in stage.clean(source, "by REST").effects if e.channel == "http"]

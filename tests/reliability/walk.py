@@ -23,8 +23,13 @@ lake write that fails is no conflict and is not tried again."""
 
 @dataclass
 class Tally:
-    """Steps walked, by mode and moment (`kill after`), and those not survived, each with what was wrong."""
+    """Steps walked, by mode and moment (`kill after`), and those not survived, each with what was wrong.
 
+    Attributes:
+        steps: how many there are to walk.
+    """
+
+    steps: int = 0
     walked: Counter[str] = field(default_factory=Counter[str])
     lost: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
@@ -36,22 +41,25 @@ class Tally:
 
     def as_json(self) -> dict[str, Any]:
         """What the results file keeps."""
-        return {"walked": dict(sorted(self.walked.items())), "lost": dict(sorted(self.lost.items()))}
+        return {
+            "steps": self.steps,
+            "walked": dict(sorted(self.walked.items())),
+            "lost": dict(sorted(self.lost.items())),
+        }
 
 
 def steps(effects: Iterable[Effect]) -> list[Step]:
-    """Every step of the walk over these effects."""
+    """Every step of the walk over these effects, shuffled once for all: a walk cut short is a sample as well."""
     found = [Step(effect, moment, mode) for effect in effects for mode, moment in _ways(effect)]
-    return list(dict.fromkeys(found))
+    random.Random(5).shuffle(found)
+    return found
 
 
 def sample(effects: Sequence[Effect], count: int) -> list[Step]:
-    """A fixed choice: first and last effect, loads' COMMIT and the manifest both before and after, the rest evenly."""
+    """A fixed choice: four kills at a COMMIT or a manifest, then what comes."""
     every = steps(effects)
-    vital = [s for s in every if s.mode == "kill" and (s.effect.label == "COMMIT" or "manifest" in s.effect.label)]
-    vital = [*vital[-4:], every[0], every[-1]]
-    rest = [s for s in every if s not in vital]
-    return vital + random.Random(7).sample(rest, max(0, min(len(rest), count - len(vital))))
+    vital = [s for s in every if s.mode == "kill" and (s.effect.label == "COMMIT" or "manifest" in s.effect.label)][:4]
+    return [*vital, *(step for step in every if step not in vital)][:count]
 
 
 def by_place(effects: Iterable[Effect]) -> list[Effect]:
@@ -69,10 +77,10 @@ def pairs(effects: Sequence[Effect], count: int) -> list[tuple[Step, Step]]:
 
 
 def walk(
-    stage: Stage, source: str, steps: Iterable[Step | tuple[Step, ...]], scenario: Scenario = "increment"
+    stage: Stage, source: str, steps: Sequence[Step | tuple[Step, ...]], scenario: Scenario = "increment"
 ) -> Tally:
     """Walk the steps one by one; several in a row where there are several."""
-    tally = Tally()
+    tally = Tally(len(steps))
     for one in steps:
         row = one if isinstance(one, tuple) else (one,)
         tally.add(row, attempt(stage, source, row, scenario))
