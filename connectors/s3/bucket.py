@@ -7,13 +7,13 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import BaseError, PreconditionError
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from connectors.batch import FileRef
 from connectors.errors import MgdwError, TruncatedBody
 from connectors.s3.credentials import AssumedRole, static_keys
-from connectors.s3.refusals import explained
+from connectors.s3.refusals import explained, is_changed
 from connectors.s3.settings import S3Settings
 
 if TYPE_CHECKING:
@@ -112,10 +112,8 @@ class Bucket:
             async for chunk in result.stream(min_chunk_size=_CHUNK):
                 received += len(chunk)
                 yield bytes(chunk)
-        except (FileNotFoundError, PreconditionError):
-            raise FileChangedError(file.key) from None
         except (BaseError, OSError, ValueError) as error:
-            raise self._explained(error, f"read {file.key!r}", key=file.key) from None
+            raise self._not_read(error, file) from None
         if first_bytes is None and received != file.size:
             raise TruncatedBody(f"{file.key}: {received} bytes came, {file.size} were listed", key=file.key)
 
@@ -124,10 +122,8 @@ class Bucket:
         options: GetOptions = {"if_match": file.etag, "range": (max(file.size - length, 0), file.size)}
         try:
             return bytes(await (await obstore.get_async(self._store, file.key, options=options)).bytes_async())
-        except (FileNotFoundError, PreconditionError):
-            raise FileChangedError(file.key) from None
         except (BaseError, OSError, ValueError) as error:
-            raise self._explained(error, f"read {file.key!r}", key=file.key) from None
+            raise self._not_read(error, file) from None
 
     async def copy(self, key: str, target: str) -> None:
         """Copy an object inside the bucket, over what is there. Raises FileChangedError: it is gone."""
@@ -146,6 +142,11 @@ class Bucket:
             return
         except (BaseError, OSError, ValueError) as error:
             raise self._explained(error, f"delete {key!r}", key=key) from None
+
+    def _not_read(self, error: Exception, file: FileRef) -> Exception:
+        if is_changed(error):
+            return FileChangedError(file.key)
+        return self._explained(error, f"read {file.key!r}", key=file.key)
 
     def _explained(
         self, error: Exception, what: str, *, key: str | None = None, target: str | None = None

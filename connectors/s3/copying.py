@@ -18,6 +18,7 @@ from connectors.progress import ProgressEvent, Stage, emit
 from connectors.s3.bucket import Bucket, FileChangedError
 from connectors.s3.content import GZIP_MAGIC, RESEND, Content, Inspector
 from connectors.s3.sets import Promise
+from connectors.source import about
 
 _MOST_CHANGES = 3
 """How often a file may be replaced while it is read before the next run has to take it."""
@@ -105,7 +106,7 @@ class BatchCopy:
         except FileChangedError:
             return None  # withdrawn
         except (UnreadableFile, PermissionMissing) as error:
-            self.set_aside.append(error)
+            self.set_aside.append(about(error, self._request.table))
             return None
         self.set_aside.append(
             SourceUnavailable(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from obstore.exceptions import InvalidPathError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import InvalidPathError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 
 from connectors.errors import (
     ConfigurationError,
@@ -20,9 +20,20 @@ _CODE = re.compile(r"<Code>(\w[\w.]*)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _PATH = re.compile(r'(?:Path|path) "([^"]*)"')
 _REFUSED = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
+_GONE = {"NoSuchKey", "NoSuchVersion", "PreconditionFailed"}
 _ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 _SLOWER = {"SlowDown", "RequestLimitExceeded", "TooManyRequests", "429"}
 _KMS = re.compile(r"kms:|KMS\.|KMSAccess|KMSKey|AWS KMS", re.IGNORECASE)
+
+
+def is_changed(error: Exception) -> bool:
+    """Whether S3 says that the object is gone, or is not the one asked for any more.
+
+    After a connection that broke in the middle, obstore wraps that answer as a generic error.
+    """
+    if isinstance(error, (FileNotFoundError, PreconditionError)):
+        return True
+    return _first(_STATUS, str(error)) == "412" or _first(_CODE, str(error)) in _GONE
 
 
 def explained(

@@ -14,8 +14,10 @@ from connectors.source import SchemaDrift
 
 _HEAD = 256 << 10
 """Bytes of a text file that are read to see its fields."""
-_MOST_FILES = 5
-"""So many of the newest files are looked at: some may be unreadable, and a record leaves out what is null."""
+_MOST_FILES = 20
+"""So many of the newest files are looked at: some may be unreadable, or without a row."""
+_MOST_RECORDS = 5
+"""So many files of JSON lines are looked at for all fields: a record leaves out what is null."""
 
 
 async def schema_drift(bucket: Bucket, table: Table, listing: Listing) -> SchemaDrift:
@@ -25,6 +27,7 @@ async def schema_drift(bucket: Bucket, table: Table, listing: Listing) -> Schema
     """
     found: dict[str, str] = {}
     types: dict[str, str] = {}
+    read = 0
     for file in listing.newest_first[:_MOST_FILES]:
         try:
             content = await _content(bucket, table, file)
@@ -33,7 +36,8 @@ async def schema_drift(bucket: Bucket, table: Table, listing: Listing) -> Schema
         for field in content.header:
             found.setdefault(field.casefold(), field)
         types = {**content.types, **types}
-        if table.format != "jsonl" or all(field.casefold() in found for field in table.fields):
+        read += 1
+        if table.format != "jsonl" or read == _MOST_RECORDS or all(f.casefold() in found for f in table.fields):
             break
     if not found:
         return SchemaDrift(table.name)

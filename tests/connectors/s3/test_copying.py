@@ -300,3 +300,32 @@ async def test_tables_do_not_stop_each_other(
     assert [m.files[0].key for m in manifests] == [f"cm/usage/{n}.csv" for n in range(3)]
     assert isinstance(error, SourceUnavailable)
     assert error.facts["table"] == "s3_emma_usage_data"
+
+
+async def test_a_file_replaced_in_the_middle_of_its_read_is_read_again_from_its_start(
+    bucket: S3Server, source: S3Source, lake: LocalLake, cm: Table
+) -> None:
+    bucket.deliver([sent("cm/usage/a.csv", csv_body(cm, ACCOUNTS), packed=False)])
+    requests = await source.plan(cm, TableState())
+    newer = sent("cm/usage/a.csv", csv_body(cm, [f"B{n}" for n in range(5000)]), day=1, packed=False)
+    bucket.faults.arm("GET .*a.csv", truncate_after=100_000)
+    bucket.faults.arm("GET .*a.csv", act=lambda: bucket.deliver([newer]))
+
+    [manifest] = await extracted(source, requests, lake)
+
+    assert _stored(lake, manifest) == {newer.key: newer.body}
+    assert manifest.files[0].last_modified == newer.last_modified
+
+
+async def test_a_file_withdrawn_in_the_middle_of_its_read_is_simply_gone(
+    bucket: S3Server, source: S3Source, lake: LocalLake, cm: Table
+) -> None:
+    bucket.deliver(sent(f"cm/usage/{n}.csv", csv_body(cm, ACCOUNTS), packed=False) for n in "ab")
+    requests = await source.plan(cm, TableState())
+    bucket.faults.arm("GET .*a.csv", truncate_after=100_000)
+    bucket.faults.arm("GET .*a.csv", act=lambda: bucket.withdraw("cm/usage/a.csv"))
+
+    [manifest] = await extracted(source, requests, lake)
+
+    assert [f.key for f in manifest.files] == ["cm/usage/b.csv"]
+    assert manifest.details["withdrawn"] == ["cm/usage/a.csv"]

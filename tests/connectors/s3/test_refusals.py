@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 from botocore.session import Session
 from obstore.auth.boto3 import Boto3CredentialProvider
@@ -17,11 +21,27 @@ from connectors.errors import (
     SourceUnavailable,
     UnknownObject,
 )
+from connectors.lake.local import LocalLake
 from connectors.s3.settings import S3Settings
 from connectors.s3.source import S3Source
 from connectors.source import TableState
+from sandbox import s3 as sandbox_s3
 from sandbox.s3 import S3Server
-from tests.connectors.s3.deliveries import csv_body, sent
+from tests.connectors.s3.deliveries import csv_body, extracted, sent
+
+
+@pytest.fixture
+def headers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """The headers of each request the bucket gets."""
+    seen: list[dict[str, str]] = []
+    check = sandbox_s3.refusal
+
+    def refusal(*args: Any, **more: Any) -> tuple[str, str] | None:
+        seen.append(dict(args[3]))
+        return check(*args, **more)
+
+    monkeypatch.setattr(sandbox_s3, "refusal", refusal)
+    return seen
 
 
 @pytest.mark.parametrize(
@@ -100,3 +120,63 @@ async def test_a_foreign_endpoint_in_the_environment_is_not_used(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
 
     assert len(await S3Source(settings).plan(cm, TableState())) == 1
+
+
+AT_KMS = "User: arn:aws:iam::1:user/x is not authorized to perform: kms:Decrypt on the resource"
+
+
+@pytest.mark.parametrize(
+    ("request_", "message", "advice"),
+    [
+        ("GET .*list-type=2", "", "s3:ListBucket on usage-delivery-.*the bucket itself.*MGDW_S3_REQUESTER_PAYS=true"),
+        (
+            "GET .*a.csv",
+            "",
+            "s3:GetObject on .*MGDW_S3_REQUESTER_PAYS=true. Without s3:ListBucket S3 says the same of a",
+        ),
+        ("GET .*a.csv", AT_KMS, "kms:Decrypt on the customer key that usage-delivery"),
+    ],
+)
+async def test_what_is_forbidden_says_which_grant_is_lacking(
+    bucket: S3Server, source: S3Source, lake: LocalLake, cm: Table, request_: str, message: str, advice: str
+) -> None:
+    bucket.deliver([sent("cm/usage/a.csv", csv_body(cm, ["A1"]))])
+    body = f"<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"
+    bucket.faults.arm(request_, times=None, status=403, body=body)
+
+    errors: list[BaseException] = []
+    try:
+        await extracted(source, await source.plan(cm, TableState()), lake)
+    except ExceptionGroup as group:
+        errors += group.exceptions
+    except PermissionMissing as error:
+        errors.append(error)
+
+    [error] = errors
+    assert isinstance(error, PermissionMissing)
+    assert re.search(advice, error.remedy)
+    assert error.facts["table"] == "s3_cm_usage_data"
+
+
+async def test_who_pays_for_the_requests_is_said_with_each_of_them(
+    bucket: S3Server, settings: S3Settings, tmp_path: Path, cm: Table, headers: list[dict[str, str]]
+) -> None:
+    bucket.deliver([sent("cm/usage/a.csv", csv_body(cm, ["A1"]))])
+    for pays in (False, True):
+        headers.clear()
+        source = S3Source(settings.model_copy(update={"requester_pays": pays}))
+        await source.drift(cm)
+        await extracted(source, await source.plan(cm, TableState()), LocalLake(tmp_path / str(pays)))
+        assert [h.get("x-amz-request-payer") for h in headers if "authorization" in h] == [
+            "requester" if pays else None
+        ] * 3
+
+
+@pytest.mark.parametrize("key", ["cm/usage//a.csv", "cm/usage/./a.csv", "cm/usage/a\nb.csv"])
+async def test_a_key_that_cannot_be_read_is_named(bucket: S3Server, source: S3Source, cm: Table, key: str) -> None:
+    bucket.deliver([sent("cm/usage/ok.csv", csv_body(cm, ["A1"])), sent(key, csv_body(cm, ["A1"]))])
+
+    with pytest.raises(ConfigurationError) as caught:
+        await source.plan(cm, TableState())
+    assert repr(key) in caught.value.cause
+    assert "renamed or moved" in caught.value.remedy
