@@ -39,11 +39,11 @@ def check(machine: Any, examples: int, *, random: bool = False) -> Tally:
     return machine.tally
 
 
-def keep(name: str, found: Any) -> None:
-    """Write the figures of one long run beside those of the others."""
+def keep(name: str, found: Any, *, among: str) -> None:
+    """Write what one long run found beside what the others did."""
     RESULTS.parent.mkdir(exist_ok=True)
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    kept[name] = found
+    kept.setdefault(among, {})[name] = found
     RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
 
 

@@ -1,0 +1,22 @@
+"""A machine that cannot fail proves nothing: loaders broken on purpose are found."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.reliability.model.machines import MACHINES
+from tests.reliability.model.mutants import MUTANTS, Mutant
+from tests.reliability.model.runs import check, keep
+
+MOST_EXAMPLES = 400
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: f"{m.source}: {m.mistake}")
+def test_a_broken_loader_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = MACHINES[mutant.source]
+    mutant.make(monkeypatch)
+    with pytest.raises((AssertionError, KeyError)) as found:
+        check(machine, MOST_EXAMPLES)
+    how = str(found.value).splitlines()[0][:120] if str(found.value) else type(found.value).__name__
+    keep(f"{mutant.source}: {mutant.mistake}", {"examples": machine.tally.examples, "found": how}, among="mutants")

@@ -1,0 +1,10 @@
+"""Whatever happens at S3 and on the way, the next clean run makes STG equal to it."""
+
+from __future__ import annotations
+
+from tests.reliability.model.machines import MACHINES
+from tests.reliability.model.runs import check
+
+
+def test_the_warehouse_equals_the_source_after_any_history() -> None:
+    check(MACHINES["s3"], 40)
