@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import httpx
+
 from connectors.batch import Part
 from connectors.contract import Table
-from connectors.errors import CountMismatch, MgdwError, SourceUnavailable, UnreadableFile
+from connectors.errors import CountMismatch, MgdwError, UnreadableFile
 from connectors.http import HttpSession
 from connectors.lake import Lake
 from connectors.zuora.aqua import DELETED_COLUMN, QueryResult
-from connectors.zuora.classify import DeletesUnsupported
+from connectors.zuora.classify import DeletesUnsupported, classify
 from connectors.zuora.csv_file import GzipCsv
 
 TOMBSTONE_FIELD = "_deleted"
@@ -87,7 +89,7 @@ class Download:
                 first = True
                 async for chunk in response.aiter_raw(_CHUNK):
                     if first and not chunk.startswith(_GZIP):
-                        raise _no_file(shown, response.status_code, chunk)
+                        raise _no_file(shown, response, chunk)
                     first = False
                     await asyncio.to_thread(file.feed, chunk)
                     await part.write(chunk)
@@ -134,8 +136,8 @@ def header_of(cells: tuple[str, ...], table: Table, fields: Mapping[str, str]) -
     return tuple(header)
 
 
-def _no_file(shown: str, status: int, start: bytes) -> MgdwError:
+def _no_file(shown: str, response: httpx.Response, start: bytes) -> MgdwError:
+    """What came in place of a file, with status 200: a web page, an error of the API, or anything."""
+    answer = httpx.Response(response.status_code, content=start, request=response.request)
     text = " ".join(start[:300].decode("utf-8", "replace").split())
-    if start.lstrip()[:1] == b"<":
-        return SourceUnavailable(f"zuora: {shown} answered with a web page: {text}", status=status)
-    return UnreadableFile(f"zuora: {shown} is no gzip file, it says: {text}", status=status)
+    return classify(answer) or UnreadableFile(f"zuora: {shown} is no gzip file, it says: {text}")

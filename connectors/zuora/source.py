@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -264,15 +264,10 @@ class ZuoraSource(Source):
         if form.warnings:
             details["warning"] = "; ".join(form.warnings)
         return await lake.commit(
-            Manifest(
-                batch_id=request.batch_id,
-                source=table.source,
-                table=table.name,
-                window=request.window,
-                prefix=request.prefix,
-                parts=tuple(parts),
+            Manifest.of(
+                request,
+                parts=parts,
                 source_rows=results[0].rows,
-                extracted_at=datetime.now(UTC),
                 null_text=job.null_text,
                 midnight_zone=self._midnight_zone,
                 details=details,

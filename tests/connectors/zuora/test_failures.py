@@ -92,6 +92,7 @@ async def test_a_token_that_expires_in_mid_run_is_renewed(office: Office, lake: 
         (JOB, {"truncate_after": 20}),
         (FILE, {"status": 502, "body": "<html>bad gateway</html>"}),
         (FILE, {"status": 200, "body": "<html>maintenance</html>"}),
+        (FILE, {"status": 200, "body": {"success": False, "reasons": [{"code": 50000070, "message": "too many"}]}}),
         (FILE, {"truncate_after": 100}),
         (FILE, {"drop": "after"}),
     ],

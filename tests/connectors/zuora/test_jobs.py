@@ -141,11 +141,11 @@ async def test_a_file_that_stays_ragged_is_refused_with_its_line(office: Office,
 
 
 async def test_a_missing_segment_is_noticed(office: Office, lake: LocalLake) -> None:
-    office.tenant.options.segment_rows = 40
+    office.tenant.options.segment_rows = 200
 
     def half(name: str, text: bytes) -> bytes:
         lines = text.splitlines(keepends=True)
-        return b"".join(lines[:20]) if len(lines) == 41 else text
+        return b"".join(lines[:20]) if len(lines) == 201 else text
 
     for _ in range(2):
         office.tenant.jobs.spoil_next(half)

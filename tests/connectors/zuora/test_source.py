@@ -89,7 +89,8 @@ async def test_tables_with_different_windows_share_the_job(office: Office, lake:
 async def test_more_than_fifty_windows_go_in_several_jobs(office: Office, lake: LocalLake) -> None:
     now = office.world.now
     requests = [
-        BatchRequest(table("product"), Window(now - timedelta(days=n + 1), now - timedelta(days=n))) for n in range(60)
+        BatchRequest(table("product"), Window(now - timedelta(days=n + 1), now - timedelta(days=n)), label="backfill")
+        for n in range(60)
     ]
     async with office.source() as source:
         batches = [manifest.batch_id async for manifest in source.extract(requests, lake)]
