@@ -12,7 +12,7 @@ from typing import Any
 
 from connectors.errors import CountMismatch, MgdwError, WorkFailed
 from connectors.http import HttpSession
-from connectors.salesforce.classify import is_timeout, too_much
+from connectors.salesforce.classify import is_gone, is_timeout, too_much
 from connectors.salesforce.pages import PageCopy
 from connectors.salesforce.quota import Quota
 from connectors.salesforce.result import QueryResult, Sink
@@ -50,7 +50,7 @@ class BulkQuery:
         try:
             job = (await self._session.request("GET", f"{self._jobs}/{job_id}")).json()
         except MgdwError as error:
-            if error.facts.get("status") == 404:
+            if is_gone(error):
                 return False
             raise
         return job["state"] in {*_RUNNING, "JobComplete"}

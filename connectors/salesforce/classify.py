@@ -55,7 +55,7 @@ def classify(response: httpx.Response) -> MgdwError | None:
     code, message = error_of(response)
     error = _explained(response, code, message)
     if response.status_code == 400 and _BULK_REFUSALS.search(message):
-        error = _refused(f"Salesforce: {message} ({code})")
+        error = _refused(f"Salesforce: {message} ({code})", "field" if "compound" in message else "object")
     if error is not None and code:
         error.facts["code"] = code
     return error
@@ -159,7 +159,17 @@ def is_timeout(reason: str) -> bool:
 
 def is_refused_by_bulk(error: MgdwError) -> bool:
     """True when the Bulk API does not do what the REST API may do."""
-    return error.facts.get("bulk_refuses") is True
+    return "bulk_refuses" in error.facts
+
+
+def is_refused_field(error: MgdwError) -> bool:
+    """True when the refusal is about a field: Salesforce does not know it, or does not serve it in bulk."""
+    return isinstance(error, UnknownField) or error.facts.get("bulk_refuses") == "field"
+
+
+def is_gone(error: MgdwError) -> bool:
+    """True when what was asked for does not exist (any more)."""
+    return error.facts.get("status") == 404
 
 
 def _api_error(cause: str, message: str) -> MgdwError:
@@ -171,12 +181,12 @@ def _api_error(cause: str, message: str) -> MgdwError:
 
 
 def _invalid_entity(cause: str, message: str) -> MgdwError:
-    return _refused(cause) if "bulk" in message.lower() else UnknownObject(cause)
+    return _refused(cause, "object") if "bulk" in message.lower() else UnknownObject(cause)
 
 
-def _refused(cause: str) -> MgdwError:
+def _refused(cause: str, what: str) -> MgdwError:
     return UnknownObject(
-        cause, remedy="Neither API serves this object or field: remove it from the contract.", bulk_refuses=True
+        cause, remedy=f"Neither API serves this {what}: take it out of the contract.", bulk_refuses=what
     )
 
 

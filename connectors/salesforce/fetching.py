@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.batch import BatchRequest, Manifest, Part
-from connectors.errors import MgdwError, RetryableError, UnknownField
+from connectors.errors import MgdwError, RetryableError
 from connectors.http import HttpSession
 from connectors.lake import Lake
-from connectors.salesforce.classify import is_refused_by_bulk
+from connectors.salesforce.classify import is_refused_field
 from connectors.salesforce.deletes import DeleteLog
 from connectors.salesforce.describe import Describer, ObjectSchema
 from connectors.salesforce.quota import Quota
@@ -75,7 +75,7 @@ class Fetcher:
             try:
                 return await self._attempt(request, fields, schema, lake)
             except MgdwError as error:
-                if not (isinstance(error, UnknownField) or is_refused_by_bulk(error)) or request.scope == "keys":
+                if not is_refused_field(error) or request.scope == "keys":
                     raise
                 schema = await self._describer.again(request.table)
                 request = _without_refused(request, schema, error)
@@ -172,15 +172,10 @@ class Fetcher:
         self, request: BatchRequest, results: Sequence[QueryResult], parts: Sequence[Part], details: dict[str, Any]
     ) -> Manifest:
         origins = [{"by": by, "soql": soql} for by, soql in (result.origin for result in results)]
-        return Manifest(
-            batch_id=request.batch_id,
-            source=request.table.source,
-            table=request.table.name,
-            window=request.window,
-            prefix=request.prefix,
-            parts=tuple(parts),
+        return Manifest.of(
+            request,
+            parts=parts,
             source_rows=sum(result.rows for result in results),
-            extracted_at=datetime.now(UTC),
             details={"queries": origins, "api_version": self._settings.api_version, **details},
         )
 

@@ -6,6 +6,7 @@ and `DailyBulkV2QueryFileStorageMB` (1 TB of results). API calls are watched by 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,6 +40,7 @@ class Quota:
         self._limits: dict[str, Any] = {}
         self._clock: datetime | None = None
         self._jobs = 0
+        self._turn = asyncio.Lock()
 
     async def look(self) -> datetime:
         """Read the limits. Returns Salesforce's clock, by the `Date` of the answer; ours if it sends none."""
@@ -53,8 +55,9 @@ class Quota:
 
     async def take_job(self) -> None:
         """Count one job that is about to be created. Raises RateLimited when only the reserve is left."""
-        if not self._limits or self._jobs >= _LOOK_EVERY:
-            await self.look()
+        async with self._turn:
+            if not self._limits or self._jobs >= _LOOK_EVERY:
+                await self.look()
         for name, what in _WATCHED.items():
             limit = self._limits.get(name)
             if limit:

@@ -9,7 +9,7 @@ from connectors.contract import DataType
 from connectors.errors import MgdwError, RateLimited, RetryableError
 from connectors.http import HttpSession
 from connectors.salesforce.bulk import BulkQuery
-from connectors.salesforce.classify import is_refused_by_bulk, is_too_much
+from connectors.salesforce.classify import is_gone, is_refused_by_bulk, is_refused_field, is_too_much
 from connectors.salesforce.describe import ObjectSchema
 from connectors.salesforce.quota import Quota
 from connectors.salesforce.rest import RestQuery
@@ -88,27 +88,41 @@ class Reader:
             if job is None:
                 found = await self._by_rest_if_small(query, schema, sink)
                 if found is not None:
+                    progress.read_anew()
                     return found
             try:
-                job = job or await self._new_job(query, progress, resumable=resumable)
-                return await self.bulk.result(job, query, sink)
+                if job is not None:
+                    try:
+                        return await self._finished(job, query, sink)
+                    except MgdwError as error:
+                        if not is_gone(error):
+                            raise
+                return await self._by_new_job(query, sink, progress, resumable=resumable)
             except MgdwError as error:
-                if job is not None and is_too_much(error):
-                    await self.bulk.remove([job])  # it may still run
-                if not is_refused_by_bulk(error):
+                beyond = set(query.fields) - set(query.table.fields)
+                if not is_refused_by_bulk(error) or (is_refused_field(error) and beyond):
                     raise
                 self._rest_only.add(thing)
+        progress.read_anew()
         found = await self._rest.result(query, sink)
         assert found is not None
         return found
 
-    async def _new_job(self, query: Query, progress: Progress, *, resumable: bool) -> str:
+    async def _by_new_job(self, query: Query, sink: Sink, progress: Progress, *, resumable: bool) -> QueryResult:
         job = await self.bulk.create(query)
         if resumable:
             await progress.started(query.soql, job)
         else:
             progress.made.append(job)
-        return job
+        return await self._finished(job, query, sink)
+
+    async def _finished(self, job: str, query: Query, sink: Sink) -> QueryResult:
+        try:
+            return await self.bulk.result(job, query, sink)
+        except MgdwError as error:
+            if is_too_much(error):
+                await self.bulk.remove([job])  # it may still run
+            raise
 
     async def _by_rest_if_small(self, query: Query, schema: ObjectSchema, sink: Sink) -> QueryResult | None:
         if query.span is None and self._sizes.get(query.table.object, self._few) >= self._few:

@@ -93,17 +93,22 @@ class Progress:
     """All jobs to be deleted when the batch has ended."""
 
     def take_up(self, soql: str) -> str | None:
-        """The job an earlier run made for the query. Once one has to be made anew, none is taken up any more: the
+        """The job an earlier run made for the query. Once a piece had to be read anew, none is taken up any more: the
         pieces of a snapshot are read oldest first, or else a row that moves between them could be missed."""
         job = self.left.pop(soql, None)
         if job is not None:
             self.made.append(job)
         return job
 
+    def read_anew(self) -> None:
+        """A piece is read now: no later piece may be of an earlier time."""
+        self.made += self.left.values()
+        self.left = {}
+
     async def started(self, soql: str, job_id: str) -> None:
         """A job was made."""
-        self.made += [job_id, *self.left.values()]
-        self.left = {}
+        self.read_anew()
+        self.made.append(job_id)
         self.state = replace(self.state, jobs={**self.state.jobs, soql: job_id})
         await self.notes.keep(self.lake, self.request, self.state)
 

@@ -400,5 +400,12 @@ async def test_a_run_stops_before_the_apis_own_quota_is_gone(api: Api, retry: Re
     async with HttpSession(api.url, name="acme", auth=FormAuth(), retry=retry, budget=budget) as session:
         await session.request("GET", "/rows")
         await session.request("GET", "/rows")
-        with pytest.raises(RateLimited, match="900 of 1000"):
+        with pytest.raises(RateLimited, match="900 of 1000 API calls are used, and the last 100 are kept") as caught:
             await session.request("GET", "/rows")
+    assert "24 hours" in caught.value.remedy
+    assert caught.value.facts == {"used": 900, "allowed": 1000, "reserved": 100}
+
+
+async def test_a_session_tells_where_its_calls_go(api: Api, retry: RetryPolicy) -> None:
+    async with HttpSession("https://open.example", name="acme", retry=retry) as session:
+        assert await session.base_url() == "https://open.example"

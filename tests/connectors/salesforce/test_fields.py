@@ -112,6 +112,16 @@ async def test_a_new_field_that_salesforce_describes_but_refuses_is_left_out(ser
     assert sorted(manifest.parts[0].header) == sorted(ACCOUNT.fields)
 
 
+async def test_a_new_field_that_bulk_does_not_serve_is_left_out_before_the_whole_object_goes_by_rest(
+    served: Served, lake: LocalLake
+) -> None:
+    body = [{"errorCode": "API_ERROR", "message": "Selecting compound data not supported in Bulk Query"}]
+    served.faults.arm("POST .*/jobs/query$", status=400, body=body)
+    manifest = await fetch(served, lake, asked(served, extra=("BillingCity",)), rest_below_rows=0)
+    assert sorted(manifest.parts[0].header) == sorted(ACCOUNT.fields)
+    assert [query["by"].split()[0] for query in manifest.details["queries"]] == ["bulk"]
+
+
 async def test_a_field_refused_again_and_again_is_an_error_in_the_end(served: Served, lake: LocalLake) -> None:
     body = [{"errorCode": "INVALID_FIELD", "message": "No such column 'Name' on entity 'Account'"}]
     served.faults.arm("POST .*/jobs/query$", status=400, body=body, times=None)

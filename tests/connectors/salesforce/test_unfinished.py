@@ -111,6 +111,18 @@ async def test_a_job_that_is_gone_is_made_anew(served: Served, lake: LocalLake, 
     assert len(served.org.jobs.asked) == 2
 
 
+async def test_a_job_that_another_process_finishes_and_deletes_under_us_is_made_anew(
+    served: Served, lake: LocalLake, die: Die
+) -> None:
+    await die("GET .*/results", snapshot(served))
+    (job,) = served.org.jobs.all()
+    served.faults.arm("GET .*/results", after=1, act=lambda: served.org.jobs.delete(job.id))
+    manifest = await run(served, lake, snapshot(served), pages_at_once=1)
+    assert len(rows(lake, manifest)) == manifest.source_rows == 40
+    assert len(served.org.jobs.asked) == 2
+    assert served.jobs_left == 0
+
+
 async def test_a_note_that_makes_no_sense_is_no_harm(served: Served, lake: LocalLake) -> None:
     for text in ("", "[]", "{", '{"rows beginning": {"hi": "yesterday"}}', '{"rows beginning": 7}'):
         await lake.note("raw/salesforce/sfdc_account", NAME, text)
@@ -240,4 +252,21 @@ class TestPieces:
         manifest = await run(served, lake, whole)
         assert manifest.source_rows == 40
         assert len(served.org.jobs.asked) == 5
+        assert served.jobs_left == 0
+
+    async def test_a_row_that_moves_between_pieces_of_two_runs_is_not_lost(
+        self, served: Served, world: TinyWorld, lake: LocalLake, die: Die
+    ) -> None:
+        """The first piece has become small enough for REST; the second was a job of the run that died."""
+        world.sql('ALTER TABLE salesforce."Account" DROP COLUMN "CreatedDate"')
+        table = replace(FLAT, columns=tuple(c for c in FLAT.columns if c.field != "CreatedDate"))
+        await die("GET .*/results", BatchRequest(table, Window(None, world.now)), after=3)
+        hi = world.now
+        world.now += timedelta(minutes=1)
+        world.sql(
+            'UPDATE salesforce."Account" SET "SystemModstamp" = ? WHERE "Id" = ?',
+            [world.now.replace(tzinfo=None), account_id(1)],
+        )
+        manifest = await run(served, lake, BatchRequest(table, Window(None, hi)), rest_below_rows=30)
+        assert {row["Id"] for row in rows(lake, manifest)} == {account_id(n) for n in range(1, 41)}
         assert served.jobs_left == 0
