@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +35,6 @@ SOURCES = ("salesforce", "salesforce-rest", "netsuite", "zuora", "s3")
 APIS = ("salesforce", "salesforce-rest", "netsuite", "zuora")
 ALL = [f"{source}-{server}" for source in SOURCES for server in ("sandbox", "hostile")]
 ALL_APIS = [f"{source}-{server}" for source in APIS for server in ("sandbox", "hostile")]
-RESULTS = Path(__file__).parent / "results.json"
 
 
 @dataclass
@@ -190,24 +187,6 @@ async def bench(station: Station, tmp_path: Path) -> AsyncIterator[Bench]:
         yield Bench(station, LocalLake(tmp_path / "lake"), warehouse, tmp_path)
 
 
-Work = Callable[[Bench], Awaitable[None]]
-
-
 def every(names: list[str]) -> pytest.MarkDecorator:
     """The test for each of these stations."""
     return pytest.mark.parametrize("station", names, indirect=True)
-
-
-_outcomes: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Note each check of a station."""
-    if report.when == "call" and "tests/conformance/" in report.nodeid and "[" in report.nodeid:
-        name = report.nodeid.rpartition("[")[2].rstrip("]").split("-")
-        _outcomes["-".join(name[:1])][report.outcome].append(report.nodeid)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Nothing yet."""
-    _ = json

@@ -79,6 +79,12 @@ class S3Station(Station):
                 self._bucket.deliver([Sent(key, packed, when)])
                 self.delivered[key] = body
 
+    def start_over(self) -> None:
+        """Withdraw everything."""
+        for key in self.delivered:
+            self._bucket.withdraw(key)
+        self.delivered.clear()
+
     def deliver(self, key: str, body: bytes) -> None:
         """Deliver one more file, as it is."""
         self._bucket.deliver([Sent(f"{self.ware.object}{key}", body, self.ware.now)])

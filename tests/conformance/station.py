@@ -1,4 +1,4 @@
-"""What a connector's adapter offers to the suite: a server with one ware, a source pointed at it, ways to break both."""
+"""What an adapter offers to the suite: a server with one ware, a source pointed at it, ways to break both."""
 
 from __future__ import annotations
 

@@ -74,15 +74,20 @@ def parse(text: str) -> Query:
     conditions = [c.strip() for c in _split(found["where"] or "", r"\s+and\s+")]
     limit = int(found["limit"]) if found["limit"] else None
     kept: list[str] = []
-    for condition in conditions:
-        while condition.startswith("(") and condition.endswith(")"):
-            condition = condition[1:-1].strip()
+    for condition in map(_bare, conditions):
         first = re.fullmatch(r"(?i)rownum\s*<=\s*(\d+)", condition)
         if first:
             limit = int(first[1])
         elif condition:
             kept.append(condition)
     return Query(found["object"], tuple(_item(i) for i in _split(found["what"], r"\s*,\s*")), tuple(kept), limit)
+
+
+def _bare(condition: str) -> str:
+    """A condition without parentheses around it."""
+    while condition.startswith("(") and condition.endswith(")"):
+        condition = condition[1:-1].strip()
+    return condition
 
 
 def field_of(expression: str, ware: Ware) -> str:

@@ -20,7 +20,7 @@ from tests.conformance.hostile.server import Hostile, refused
 from tests.conformance.hostile.text import csv_text, text_of
 from tests.conformance.ware import Row, Value, Ware, Wire
 
-CLIENT, SECRET = "hostile-client-0001", "hostile-secret-salesforce-9f2c"  # noqa: S105 - of a server on loopback
+CLIENT, SECRET = "hostile-client-0001", "hostile-secret-salesforce-9f2c"
 _TYPES = {
     DataType.STRING: "string", DataType.INT64: "long", DataType.NUMERIC: "double", DataType.BOOL: "boolean",
     DataType.DATE: "date", DataType.TIMESTAMP: "datetime",

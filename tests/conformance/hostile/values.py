@@ -36,10 +36,14 @@ TEXTS: dict[str, list[Value]] = {
     "quotes": _same('"', '""', '"a"', "'", "a\"b'c`d", '","', '"\n"', '\\"', '"' * 7, "“”«»"),
     "delimiters": _same(",", ",,,", ";|\t^~", "a,b", "\ta", "x\ty"),
     "backslashes": _same("\\", "\\\\", "\\n", "\\t", "C:\\new\\table", "\\u0041", "\\x00"),
-    "words for nothing": _same("NA", "N/A", "null", "NULL", "Null", "None", "nil", "NaN", "nan", "#N/A", "\\N", "-", "undefined"),
+    "words for nothing": _same(
+        "NA", "N/A", "null", "NULL", "Null", "None", "nil", "NaN", "nan", "#N/A", "\\N", "-", "undefined",
+    ),
     "words for truth": _same("true", "false", "TRUE", "t", "f", "yes"),
     "blanks": _same(" ", "   ", " lead", "trail ", "  both  ", "\t", "a  b"),
-    "looks like another type": _same("007", "1e5", "1.0", "2026-02-29", "0x10", "+1", "12:00", "{}", "[1]", '{"a":1}', "<b>&amp;</b>"),
+    "looks like another type": _same(
+        "007", "1e5", "1.0", "2026-02-29", "0x10", "+1", "12:00", "{}", "[1]", '{"a":1}', "<b>&amp;</b>",
+    ),
     "formulas and code": _same("=1+1", "@SUM(A1)", "'; DROP TABLE x; --", "${HOME}", "{{ x }}", "%s%n", "a=b&c=d"),
     "control characters": _same("\x01", "a\x1fb", "\x7f", "\x1b[31m", "\x0b\x0c"),
     "empty": _as(None, ""),
@@ -53,19 +57,24 @@ NUMBERS: dict[str, list[Value]] = {
         *_as(Decimal("0.000000001"), "0.000000001", ".000000001", "1E-9", "0.1e-8"),
         *_as(Decimal("-0.000000001"), "-0.000000001"),
     ],
-    "too many digits": _refused("100000000000000000000000000000", "0.0000000001", "-1.0000000001", "1E29", "1E-10", "1E99", "1e400"),
+    "too many digits": _refused(
+        "100000000000000000000000000000", "0.0000000001", "-1.0000000001", "1E29", "1E-10", "1E99", "1e400",
+    ),
     "exponents": [
         *_as(Decimal(1000), "1E3", "1e+3", "1.0E+03", "10000e-1"),
         *_as(Decimal("0.0015"), "1.5e-3", "15E-4"),
         *_as(Decimal("-1E28"), "-1E28"),
-        *_as(Decimal("12345678901234567890123456789"), "1.2345678901234567890123456789E28", or_refused=True),
+        *_as(Decimal(12345678901234567890123456789), "1.2345678901234567890123456789E28", or_refused=True),
     ],
     "odd spellings": [
         *_as(Decimal("5.5"), "+5.5", "005.5", "5.5000000000000"),
         *_as(Decimal(5), "5.", "5.0"),
         *_as(Decimal(0), "-0", "0.0", "-0.000", "0E5"),
     ],
-    "no numbers": _refused("NaN", "Infinity", "-inf", "0x1F", "1_000", "1,000.5", "1,5", " 5", "5 ", "--5", "5e", "e5", "٥", "null", "N/A", "$5", "1/2", "true"),
+    "no numbers": _refused(
+        "NaN", "Infinity", "-inf", "0x1F", "1_000", "1,000.5", "1,5", " 5", "5 ", "--5", "5e", "e5", "٥", "null",
+        "N/A", "$5", "1/2", "true",
+    ),
 }  # fmt: skip
 
 INTEGERS: dict[str, list[Value]] = {
@@ -74,7 +83,11 @@ INTEGERS: dict[str, list[Value]] = {
         *_as(2**53 + 1, "9007199254740993"), *_as(-(2**53) - 1, "-9007199254740993"),
     ],
     "beyond the range": _refused("9223372036854775808", "-9223372036854775809", "1" + "0" * 30),
-    "odd spellings": [*_as(7, "007", "+7", "7.0", "7.000"), *_as(0, "-0", "0", "0.0"), *_as(1000, "1e3", or_refused=True)],
+    "odd spellings": [
+        *_as(7, "007", "+7", "7.0", "7.000"),
+        *_as(0, "-0", "0", "0.0"),
+        *_as(1000, "1e3", or_refused=True),
+    ],
     "no integers": _refused("1.5", "0x10", "1_000", "1,000", " 5", "5 ", "٥", "NaN", "null", "true", "7.0000001", "½"),
 }  # fmt: skip
 

@@ -19,7 +19,7 @@ from tests.conformance.hostile.query import QueryRefused, parse
 from tests.conformance.hostile.server import HTML, Hostile, refused
 from tests.conformance.hostile.text import csv_text, text_of
 
-CLIENT, SECRET = "hostile-zuora-client-00000000000000000001", "hostile-secret-zuora-77aa01"  # noqa: S105 - loopback
+CLIENT, SECRET = "hostile-zuora-client-00000000000000000001", "hostile-secret-zuora-77aa01"
 _TYPES = {
     DataType.STRING: "text", DataType.INT64: "integer", DataType.NUMERIC: "decimal", DataType.BOOL: "boolean",
     DataType.DATE: "date", DataType.TIMESTAMP: "datetime",
@@ -77,14 +77,11 @@ class HostileZuora(Hostile):
     async def _submit(self, request: Request) -> Response:
         order = await request.json()
         job = f"job-{secrets.token_hex(16)}"
-        batches: list[dict[str, Any]] = []
         try:
-            for query in order["queries"]:
-                if (made := self._run(query, order)) is not None:
-                    batches.append(made)
+            made = [self._run(query, order) for query in order["queries"]]
         except QueryRefused as error:
             return JSONResponse({"errorCode": "90005", "message": f"The query is invalid. {error}"})
-        self.jobs[job] = {"id": job, "status": "completed", "batches": batches}
+        self.jobs[job] = {"id": job, "status": "completed", "batches": [batch for batch in made if batch]}
         return self._json({"id": job, "status": "submitted", "batches": []})
 
     def _run(self, asked: dict[str, Any], order: dict[str, Any]) -> dict[str, Any] | None:
