@@ -29,7 +29,7 @@ class Page:
 
     def records(self) -> list[dict[str, Any]]:
         """The records as objects: for pages of a few."""
-        return [json.loads(line) for line in self.lines.splitlines()]
+        return [json.loads(line) for line in self.lines.split(b"\n")[:-1]]
 
 
 def cut(body: bytes, *, records: str, opening: str) -> Page:

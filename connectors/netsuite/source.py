@@ -74,6 +74,11 @@ class NetSuiteSource(Source):
         await self._client.aclose()
 
     @property
+    def origin(self) -> str:
+        """The account."""
+        return self._settings.account.lower()
+
+    @property
     def calls(self) -> int:
         """API calls made so far."""
         return self._client.calls
@@ -142,15 +147,10 @@ class NetSuiteSource(Source):
             parts += deleted.parts
             details |= deleted.details | ({"fields_left_out": left_out} if left_out else {})
         details |= {"query": selection.page(), "time_zone": self._settings.time_zone, "ranges": reading.ranges}
-        return Manifest(
-            batch_id=request.batch_id,
-            source=table.source,
-            table=table.name,
-            window=request.window,
-            prefix=request.prefix,
+        return Manifest.of(
+            request,
             parts=(*reading.parts, *parts),
             source_rows=reading.rows,
-            extracted_at=datetime.now(UTC),
             details=details | ({"pages_asked_again": reading.doubts} if reading.doubts else {}),
         )
 

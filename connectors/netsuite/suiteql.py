@@ -94,8 +94,13 @@ def rows_selection(
         types: of fields that the contract does not name, where known; others are selected as they come.
     """
     table = request.table
+    hi = request.window.hi
     declared = {column.field: column.type for column in table.columns}
-    columns = [_selected(name, declared.get(name) or types.get(name), zone, request.window.hi) for name in fields]
+    columns = [_selected(name, declared.get(name) or types.get(name), zone, hi) for name in fields]
+    since = request.window.read_from(overlap)
+    if since is not None and table.cursor and table.cursor_field in fields and table.object.lower() != _LINES:
+        cursor = identifier(table.cursor_field)
+        columns[fields.index(cursor)] = f"{zone.utc_text(cursor, hi, since)} AS {cursor}"
     return _selection(table, columns, fields, _row_conditions(table, request.window, overlap, zone))
 
 
@@ -116,7 +121,8 @@ def deletes_selection(
     """
     listed = ", ".join(quoted(name) for name in (deleted_types(table) if types is None else types))
     conditions = [f"LOWER(type) IN ({listed})", *_stamp_conditions("deleteddate", window, overlap, zone)]
-    columns = f"recordid AS id, {zone.utc_text('deleteddate', window.hi)} AS deleteddate"
+    text = zone.utc_text("deleteddate", window.hi, window.read_from(overlap))
+    columns = f"recordid AS id, {text} AS deleteddate"
     return Selection(columns, "DeletedRecord", ("recordid",), ("id",), DELETE_FIELDS, tuple(conditions))
 
 

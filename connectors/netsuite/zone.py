@@ -25,6 +25,7 @@ _FIRST_YEAR = 1998
 """NetSuite keeps no stamps of its own from before it was founded."""
 _STEP = timedelta(days=7)
 _END_OF_TIME = datetime(9999, 12, 31)  # noqa: DTZ001 - local time
+_FAR = datetime(9999, 1, 1, tzinfo=UTC)
 _NOTHING = timedelta(0)
 
 
@@ -51,8 +52,7 @@ class Zone:
 
     def lower(self, stamp: datetime) -> str:
         """A SuiteQL timestamp: the earliest local time shown at `stamp` (UTC) or later."""
-        shown = [stamp + self.offset_at(stamp), *(c.at + c.after for c in self.changes if c.at > stamp)]
-        return literal(min(shown))
+        return literal(self._lowest(stamp))
 
     def upper(self, stamp: datetime) -> str:
         """A SuiteQL timestamp: the earliest local time that is later than all shown before `stamp` (UTC)."""
@@ -63,19 +63,26 @@ class Zone:
         ]
         return literal(max(shown))
 
-    def utc_text(self, field: str, hi: datetime) -> str:
+    def utc_text(self, field: str, hi: datetime, since: datetime | None = None) -> str:
         """An expression for the text of a timestamp column in UTC.
 
         Args:
             hi: end of the window that is read (UTC); decides what a stamp of a repeated hour means.
+            since: the column holds nothing older (UTC); it only makes the expression short.
         """
         pieces = self._pieces(hi)
+        if since is not None:
+            earliest = self._lowest(since)
+            pieces = [piece for piece in pieces if piece[0] is None or piece[0] > earliest]
         if len(pieces) == 1 and not pieces[0][1]:
             return f"TO_CHAR({field}, '{STAMP_FORMAT}')"
         # The last day there is cannot be moved on: Oracle refuses the year 10000.
         whens = [f"WHEN {field} >= {literal(_END_OF_TIME)} THEN 0"]
         whens += [f"WHEN {field} < {literal(until)} THEN {_days(-offset)}" for until, offset in pieces[:-1] if until]
         return f"TO_CHAR({field} + CASE {' '.join(whens)} ELSE {_days(-pieces[-1][1])} END, '{STAMP_FORMAT}')"
+
+    def _lowest(self, stamp: datetime) -> datetime:
+        return min(stamp + self.offset_at(stamp), *(c.at + c.after for c in self.changes if c.at > stamp), _FAR)
 
     def _pieces(self, hi: datetime) -> list[tuple[datetime | None, timedelta]]:
         """Local times as (until, offset), oldest first; the last has no end."""

@@ -128,3 +128,15 @@ def test_a_page_that_ends_early_is_refused(records: list[Any], envelope: dict[st
     body = body_of(records, envelope, separators=(",", ":"))
     with pytest.raises(ValueError):  # noqa: PT011 - decoding, parsing and our own checks alike
         cut(body[: data.draw(st.integers(0, len(body) - 1))], records="items", opening=OPENING)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_page() -> None:
+    for body in (b'{"items":[{"links":[],"a":1}]}', b'{ "items" : [ {"a": 1} ] }'):
+        page = cut(b"\xef\xbb\xbf" + body, records="items", opening=OPENING)
+        assert page.rows == 1
+        assert page.records()[0]["a"] == 1
+
+
+@given(st.lists(plain_records, max_size=5), envelopes)
+def test_the_records_of_a_page_are_what_was_sent(records: list[dict[str, Any]], envelope: dict[str, Any]) -> None:
+    assert cut(body_of(records, envelope), records="items", opening=OPENING).records() == records

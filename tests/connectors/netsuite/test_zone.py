@@ -40,9 +40,9 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text.split("'")[1])
 
 
-def to_utc(zone: Zone, shown: datetime, hi: datetime) -> datetime:
+def to_utc(zone: Zone, shown: datetime, hi: datetime, since: datetime | None = None) -> datetime:
     """What the expression makes of a local time: the CASE of the query, done here."""
-    text = zone.utc_text("f", hi)
+    text = zone.utc_text("f", hi, since)
     whens = re.findall(r"WHEN f (>=|<) TO_TIMESTAMP\('([^']*)'[^)]*\) THEN (\S+)", text)
     last = re.search(r"ELSE (\S+) END", text)
     true = [
@@ -132,6 +132,17 @@ def test_a_stamp_that_occurs_once_is_exact(name: str, stamp: datetime) -> None:
     zone = zone_named(name, 2036)
     if all(abs(change.at - instant) > timedelta(hours=2) for change in zone.changes):
         assert to_utc(zone, local(instant, name), datetime(2036, 1, 1, tzinfo=UTC)) == instant
+
+
+@given(near_a_change())
+def test_a_short_expression_says_the_same_of_what_the_window_holds(
+    given_: tuple[str, datetime, datetime, datetime],
+) -> None:
+    name, lo, instant, hi = given_
+    zone = zone_named(name, 2027)
+    shown = local(instant, name)
+    assert to_utc(zone, shown, hi, lo) == to_utc(zone, shown, hi)
+    assert len(zone.utc_text("f", hi, lo)) < 800
 
 
 def test_the_end_of_time_is_not_moved() -> None:

@@ -144,3 +144,26 @@ def test_the_catalog_lists_the_records_and_their_fields(suite: Suite) -> None:
 def test_faults_can_be_armed(served: Served, suite: Suite) -> None:
     served.faults.arm("POST .*suiteql", status=503)
     assert [suite.post(ALL).status_code for _ in range(2)] == [503, 200]
+
+
+def test_the_catalog_can_be_closed_to_the_role(served: Served, suite: Suite) -> None:
+    served.account.options.has_catalog = False
+    answer = suite.client.get("/services/rest/record/v1/metadata-catalog/customer")
+    assert (answer.status_code, answer.json()["o:errorDetails"][0]["o:errorCode"]) == (403, "INSUFFICIENT_PERMISSION")
+
+
+def test_the_catalog_shows_fields_that_no_query_may_ask_for(served: Served, suite: Suite) -> None:
+    served.account.options.unqueryable = frozenset({"customer.weight"})
+    schema = suite.client.get("/services/rest/record/v1/metadata-catalog/customer").json()
+    assert "weight" in schema["properties"]
+    assert "Field 'weight'" in suite.error("SELECT weight FROM customer")[2]
+
+
+def test_the_catalog_speaks_of_one_transaction_type_at_a_time(suite: Suite) -> None:
+    base = "/services/rest/record/v1/metadata-catalog"
+    invoice, payment = (
+        suite.client.get(f"{base}/{name}").json()["properties"] for name in ("invoice", "customerPayment")
+    )
+    assert "type" not in invoice
+    assert invoice["entity"]["properties"]["refName"] == {"type": "string"}
+    assert "trandate" in payment
