@@ -112,8 +112,8 @@ class Warehouse(Protocol):
         """Create what is missing (datasets, tables, columns, ledger, quarantine). Returns the statements run."""
         ...
 
-    async def state(self, table: Table) -> TableState:
-        """What the ledger holds for the table."""
+    async def state(self, table: Table, origin: str | None = None) -> TableState:
+        """What the ledger holds for the table. With `origin` (`Source.origin`) only windows read from there."""
         ...
 
     async def remember(self, changes: Sequence[SchemaChange]) -> None:

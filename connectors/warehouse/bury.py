@@ -94,7 +94,8 @@ class Bury:
         return (
             f"SELECT count(*) FROM {KEYS} k LEFT JOIN {self.merge.target} t ON {match(keys, 'k', 't')} "
             f"WHERE k._version < {self._as_of} AND (t._batch_id IS NULL OR {self.merge.stored_version} < k._version "
-            f"OR (t._deleted AND {self.merge.not_seen_later})) AND NOT EXISTS (SELECT 1 FROM {HELD} h "
+            f"OR (t._deleted AND {self.merge.not_seen_later} "
+            f"AND t._batch_id <> {text(self.merge.manifest.batch_id)})) AND NOT EXISTS (SELECT 1 FROM {HELD} h "
             f"WHERE {match(keys, 'h', 'k')} AND (h.version >= k._version OR h.version = {stamp(BEGINNING)}))"
         )
 

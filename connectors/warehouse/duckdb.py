@@ -108,11 +108,13 @@ class DuckDBWarehouse:
         """Create what is missing; see `Warehouse.ensure`. Raises TypeChanged."""
         return await self._in_thread(lambda session: self._ensure(session, contract))
 
-    async def state(self, table: Table) -> TableState:
-        """What the ledger holds for the table."""
+    async def state(self, table: Table, origin: str | None = None) -> TableState:
+        """What the ledger holds for the table; see `Warehouse.state`."""
 
         def read(session: Session) -> TableState:
-            windows = [Window(_utc(lo), _known(_utc(hi))) for lo, hi in session.rows(ledger.select_windows(table))]
+            windows = [
+                Window(_utc(lo), _known(_utc(hi))) for lo, hi in session.rows(ledger.select_windows(table, origin))
+            ]
             files = frozenset((b, k, v) for b, k, v in session.rows(ledger.select_files(table)))
             fields = {f: KnownField(of, gone) for f, of, gone in session.rows(ledger.select_fields(table))}
             return TableState(tuple(windows), files, fields)

@@ -92,7 +92,7 @@ class Load:
         if loaded:
             self.run(ledger.update_replayed(manifest, result, at=merge.loaded_at))
         else:
-            self.run(ledger.insert_batch(self.table, manifest, result, run_id=self.run_id, loaded_at=merge.loaded_at))
+            self.run(ledger.insert_batch(manifest, result, run_id=self.run_id, loaded_at=merge.loaded_at))
             if manifest.files:
                 self.run(ledger.insert_files(manifest))
         self._settle(merge, staged=not filled)
@@ -154,7 +154,7 @@ class Load:
     def _bury(self, result: LoadResult, merge: Merge, *, staged: bool, living: int | None = None) -> LoadResult:
         """Make tombstones of what the batch says is gone; stops at the limit."""
         bury, manifest, buried, missing = Bury(merge), self.manifest, 0, 0
-        keys_only = ledger.scope_of(self.table, manifest) == "keys"
+        keys_only = manifest.scope == "keys"
         if staged and has_files(self.table):
             if deliveries := {f.key: f.last_modified for f in manifest.files}:
                 buried += self.run(bury.undelivered(deliveries))[0][0]
@@ -238,7 +238,7 @@ class Load:
 
     def _check_count(self, read: int) -> None:
         """Compare with the source's own count, or else with what was counted while the parts were written."""
-        if ledger.scope_of(self.table, self.manifest) == "keys":
+        if self.manifest.scope == "keys":
             return
         counted = [p.rows for p in self.manifest.parts if p.kind == "rows"]
         if self.manifest.source_rows is not None:
@@ -267,13 +267,18 @@ class Load:
             )  # fmt: skip
 
     def _check_gzip(self) -> None:
-        """Check the checksums of source files: DuckDB inflates without looking at them, and nobody counted the rows."""
+        """Check gzip's checksums, which DuckDB inflates without looking at.
+
+        Of source files, where nobody counted the rows, and of everything that has lain in the lake. A page that an API
+        has just sent was checked on its way and is counted: looking once more would cost a tenth of its load
+        (measured: 0.3 s for 50 MB).
+        """
         for part in self.manifest.parts:
-            if part.source_file and part.name.endswith(".gz"):
+            if part.name.endswith(".gz") and (part.source_file or self.again):
                 try:
                     _inflate(self.lake.uri(self.manifest, part))
                 except (zlib.error, EOFError, OSError) as error:
-                    raise self._unreadable(part.source_file, str(error)) from error
+                    raise self._unreadable(part.source_file or part.name, str(error)) from error
 
     def _blamed(self, error: duckdb.Error) -> duckdb.Error | UnreadableFile:
         """Find the part that cannot be read alone; the error itself when each of them can."""
@@ -291,10 +296,18 @@ class Load:
 
     def _unreadable(self, part: str, why: str) -> UnreadableFile:
         first = " ".join(line.strip() for line in why.splitlines()[:3])
+        remedy = (
+            "Nothing of the batch was loaded. Have the file delivered again, or remove the batch's folder in the lake "
+            f"({self.manifest.prefix}) and run again."
+        )
+        if self.again:
+            remedy = (
+                f"STG is as it was. The copy in the lake ({self.manifest.prefix}) is damaged: read the window again "
+                "with `mgdw backfill`, or have the file delivered again."
+            )
         return UnreadableFile(
             f"{self.table.name}: {part} cannot be read: {first}",
-            remedy="Nothing of the batch was loaded. Have the file delivered again, or remove the batch's folder "
-            f"in the lake ({self.manifest.prefix}) and run again.",
+            remedy=remedy,
             table=self.table.name, part=part,
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from connectors.batch import BatchRequest, Manifest, Scope
+from connectors.batch import Manifest
 from connectors.contract import DataType, Table
 from connectors.drift import KnownField
 from connectors.warehouse import LoadResult
@@ -43,6 +43,7 @@ _TABLES: dict[str, tuple[str, dict[str, tuple[DataType, str]]]] = {
             "loaded_at": (_T, "When (UTC)."),
             "seconds": (_N, "How long the load took."),
             "scope": (_S, "rows, or keys for a batch of living keys alone: that one covers no window."),
+            "origin": (_S, "Which instance of the source it came from; windows of another one do not count."),
             "observed_at": (_T, "When the batch was read (UTC): of two batches, which saw a row last."),
             "missing": (_I, "Keys that the source had and STG lacked; NULL where no keys were compared."),
             "replays": (_I, "How often it was loaded again from the lake."),
@@ -88,6 +89,7 @@ _TABLES: dict[str, tuple[str, dict[str, tuple[DataType, str]]]] = {
             "first_quarantined_at": (_T, "When first (UTC)."),
             "row_key": (_S, "The row's key as a JSON list of text; NULL where it cannot be read."),
             "row_version": (_T, "What decides which of two rows is newer: cursor, or delivery of the file."),
+            "origin": (_S, "Which instance of the source it came from; windows of another one do not count."),
             "observed_at": (_T, "When the batch was read (UTC)."),
         },
     ),
@@ -107,19 +109,12 @@ def select_batch(batch_id: str) -> str:
     return f"SELECT count(*) FROM {LEDGER} WHERE batch_id = {text(batch_id)}"
 
 
-def select_windows(table: Table) -> str:
-    """window_lo, window_hi of every batch of the table that brought rows."""
-    where = f"table_name = {text(table.name)} AND source = {text(table.source)} AND scope <> 'keys'"
+def select_windows(table: Table, origin: str | None) -> str:
+    """window_lo, window_hi of every batch of the table that brought rows, from this instance of the source or any."""
+    where = f"table_name = {text(table.name)} AND source = {text(table.source)} AND scope IS DISTINCT FROM 'keys'"
+    if origin is not None:
+        where += f" AND origin = {text(origin)}"
     return f"SELECT window_lo, window_hi FROM {LEDGER} WHERE {where} ORDER BY window_hi, window_lo"
-
-
-def scope_of(table: Table, manifest: Manifest) -> Scope:
-    """Whether the batch brought rows, or living keys alone."""
-    for scope in ("rows", "keys"):
-        if BatchRequest(table, manifest.window, manifest.files, scope=scope).batch_id == manifest.batch_id:
-            return scope
-    kinds = {part.kind for part in manifest.parts}
-    return "keys" if "keys" in kinds and "rows" not in kinds else "rows"
 
 
 def observed_at(manifest: Manifest) -> datetime:
@@ -186,7 +181,7 @@ def remember_fields(table: str, fields: Mapping[str, KnownField], *, at: datetim
     return [update, insert]
 
 
-def insert_batch(table: Table, manifest: Manifest, result: LoadResult, *, run_id: str, loaded_at: datetime) -> str:
+def insert_batch(manifest: Manifest, result: LoadResult, *, run_id: str, loaded_at: datetime) -> str:
     """The ledger row of a load."""
     compared = any(part.kind == "keys" for part in manifest.parts)
     row = {
@@ -197,8 +192,9 @@ def insert_batch(table: Table, manifest: Manifest, result: LoadResult, *, run_id
         "quarantined": number(result.quarantined), "source_rows": number(manifest.source_rows),
         "bytes": number(result.bytes), "prefix": text(manifest.prefix), "run_id": text(run_id),
         "loaded_at": stamp(loaded_at), "seconds": number(round(result.seconds, 3)),
-        "scope": text(scope_of(table, manifest)), "observed_at": stamp(observed_at(manifest)),
+        "scope": text(manifest.scope), "observed_at": stamp(observed_at(manifest)),
         "missing": number(result.missing if compared else None), "replays": "0", "dropped": "0",
+        "origin": text(manifest.origin),
     }  # fmt: skip
     return f"INSERT INTO {LEDGER} ({names(row)}) VALUES ({', '.join(row.values())})"
 
@@ -207,7 +203,7 @@ def update_replayed(manifest: Manifest, result: LoadResult, *, at: datetime) -> 
     """What a replay changes in the ledger row of its batch."""
     compared = any(part.kind == "keys" for part in manifest.parts)
     return (
-        f"UPDATE {LEDGER} SET quarantined = {number(result.quarantined)}, replays = replays + 1, "
+        f"UPDATE {LEDGER} SET quarantined = {number(result.quarantined)}, replays = coalesce(replays, 0) + 1, "
         f"missing = {number(result.missing if compared else None)}, replayed_at = {stamp(at)} "
         f"WHERE batch_id = {text(manifest.batch_id)}"
     )

@@ -155,7 +155,7 @@ class Batch:
         return await self.lake.commit(
             Manifest(
                 request.batch_id, self.table.source, self.table.name, request.window, request.prefix,
-                tuple(self.parts), self.source_rows, self.observed, request.files, self.null_text,
+                tuple(self.parts), self.source_rows, self.observed, request.files, self.null_text, scope=request.scope,
             )
         )  # fmt: skip
 

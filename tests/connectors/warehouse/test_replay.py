@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 
 from connectors.contract import Column, Contract, DataType, QualityRule, Table
-from connectors.errors import TypeChanged
+from connectors.errors import TypeChanged, UnreadableFile
 from connectors.lake.local import LocalLake
 from connectors.warehouse.duckdb import DuckDBWarehouse
-from tests.connectors.warehouse.batches import ACCOUNT, PLAIN, Batch, at, counts, load, load_rows, replay, window
+from tests.connectors.warehouse.batches import (
+    ACCOUNT,
+    PLAIN,
+    Batch,
+    at,
+    counts,
+    csv_body,
+    load,
+    load_rows,
+    replay,
+    window,
+)
 
 FIRST = window(None, "2026-06-15 12:00")
 SECOND = window("2026-06-15 12:00", "2026-06-16 12:00")
@@ -141,6 +152,20 @@ async def test_a_table_that_was_dropped_is_whole_again_after_a_replay(
     for batch in (first, second):
         await replay(warehouse, batch)
     assert await stored(warehouse) == before
+
+
+async def test_a_part_that_was_spoiled_in_the_lake_is_named(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+    batch = Batch(lake, PLAIN, FIRST)
+    await batch.add(csv_body(PLAIN.fields, [row("1")]), PLAIN.fields, 1, name="rows.csv.gz")
+    await load(warehouse, batch)
+    path = lake.root / batch.request.prefix / batch.parts[0].name
+    spoiled = bytearray(path.read_bytes())
+    spoiled[-6] ^= 1
+    path.write_bytes(spoiled)
+    with pytest.raises(UnreadableFile, match=path.name) as caught:
+        await replay(warehouse, batch)
+    assert "mgdw backfill" in caught.value.remedy
+    assert await stored(warehouse) == [("1", "x", False)]
 
 
 def retyped(column: str, to: DataType) -> Table:
