@@ -26,7 +26,7 @@ from connectors.s3.source import S3Source
 from connectors.sync import SyncOutcome, sync
 from tests.reliability.model.bucket import TROUBLES, ModelBucket, StoredFile, Trouble, door, show
 from tests.reliability.model.effects import Crash, Effects
-from tests.reliability.model.machine import SECONDS, STARTS, Tally, shown
+from tests.reliability.model.machine import CRASHES, SECONDS, SELDOM, STARTS, Tally, shown
 from tests.reliability.model.secrets_found import traces
 from tests.reliability.model.stage import Stage
 from tests.reliability.model.table import contract_table, drawn
@@ -41,6 +41,7 @@ USAGE = contract_table(
     format="csv",
 )  # fmt: skip
 SECRET, TOKEN = "s3-planted-secret-4711", "s3-planted-session-4712"
+TROUBLED = st.dictionaries(st.integers(1, 9), st.sampled_from(TROUBLES), max_size=3)
 FILES = st.integers(0, 3)
 ROWS = st.dictionaries(st.integers(0, 4), st.integers(0, 30), max_size=5)
 
@@ -135,26 +136,27 @@ class FilesMachine(RuleBasedStateMachine):
 
     # Things go wrong
 
-    @rule(at=st.integers(1, 60), after=st.booleans())
-    def die_at_effect(self, at: int, after: bool) -> None:
-        self.effects.crash_at, self.effects.crash_after = at, after
-
-    @rule(troubles=st.dictionaries(st.integers(1, 9), st.sampled_from(TROUBLES), min_size=1, max_size=3))
-    def meet_troubles(self, troubles: dict[int, Trouble]) -> None:
-        self.troubles |= troubles
-
     @rule(at=st.integers(1, 9), number=FILES, rows=ROWS, packed=st.booleans())
     def deliver_while_reading(self, at: int, number: int, rows: dict[int, int], packed: bool) -> None:
         self.hooks[at] = lambda: self.deliver(number, rows, {}, packed)
 
     # The loader runs
 
-    @rule(full=st.booleans())
-    def sync_as_it_comes(self, full: bool) -> None:
+    @rule(full=SELDOM, crash=CRASHES, troubles=TROUBLED)
+    def sync_in_trouble(self, full: bool, crash: tuple[int, bool] | None, troubles: dict[int, Trouble]) -> None:
+        """The process dies, requests fail, files are replaced: only that no row is stored twice."""
+        at, after = crash or (None, False)
+        self.effects, self.troubles = Effects(at, after), troubles
         self.sync(full=full)
         self.look()
 
-    @rule(full=st.sampled_from([False, False, True]))
+    @rule(full=SELDOM, crash=CRASHES, troubles=TROUBLED)
+    def sync_in_trouble_and_compare(self, full: bool, crash: Any, troubles: dict[int, Trouble]) -> None:
+        """The run after the one in trouble makes all of it good."""
+        self.sync_in_trouble(full, crash, troubles)
+        self.compare(full=full)
+
+    @rule(full=SELDOM)
     def sync_and_compare(self, full: bool) -> None:
         self.compare(full=full)
 

@@ -34,6 +34,9 @@ STARTS = tuple(
 )
 """Clocks of the source: behind ours, near it, ahead of it."""
 NUMBERS = st.integers(0, 8)
+SELDOM = st.sampled_from([False, False, False, True])
+CRASHES = st.none() | st.tuples(st.integers(1, 60), st.booleans())
+TROUBLED = st.dictionaries(st.integers(1, 14), st.sampled_from(FAULTS), max_size=3)
 SOME = st.lists(NUMBERS, min_size=1, max_size=4)
 SEEDS = st.integers(0, 30)
 SECONDS = st.sampled_from([0, 0.4, 1, 2, 61, 299, 1799, 1801, 2200, 7200, 86_400])
@@ -206,14 +209,6 @@ class SourceMachine(RuleBasedStateMachine):
 
     # Things go wrong
 
-    @rule(at=st.integers(1, 60), after=st.booleans())
-    def die_at_effect(self, at: int, after: bool) -> None:
-        self.armed.crash = at, after
-
-    @rule(faults=st.dictionaries(st.integers(1, 14), st.sampled_from(FAULTS), min_size=1, max_size=3))
-    def meet_faults(self, faults: dict[int, Fault]) -> None:
-        self.armed.faults |= faults
-
     @rule(
         at=st.integers(1, 30),
         numbers=st.lists(NUMBERS, min_size=1, max_size=4),
@@ -242,13 +237,20 @@ class SourceMachine(RuleBasedStateMachine):
 
     # The loader runs
 
-    @rule(full=st.booleans())
-    def sync_as_it_comes(self, full: bool) -> None:
-        """With whatever is armed; nothing is promised yet but that no row is stored twice."""
+    @rule(full=SELDOM, crash=CRASHES, faults=TROUBLED)
+    def sync_in_trouble(self, full: bool, crash: tuple[int, bool] | None, faults: dict[int, Fault]) -> None:
+        """The process dies, requests fail, rows change: nothing is promised yet but that no row is stored twice."""
+        self.armed.crash, self.armed.faults = crash, faults
         self.sync(full=full)
         self.look()
 
-    @rule(full=st.sampled_from([False, False, False, True]))
+    @rule(full=SELDOM, crash=CRASHES, faults=TROUBLED)
+    def sync_in_trouble_and_compare(self, full: bool, crash: Any, faults: dict[int, Fault]) -> None:
+        """The run after the one in trouble makes all of it good."""
+        self.sync_in_trouble(full, crash, faults)
+        self.sync_and_compare(full)
+
+    @rule(full=SELDOM)
     def sync_and_compare(self, full: bool) -> None:
         self.armed = _Armed()
         self.settle()
