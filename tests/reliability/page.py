@@ -129,22 +129,56 @@ def _laws() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _other(proof: str, title: str, text: str) -> Callable[[], str]:
-    """A section for a proof whose results are a flat object of figures, or of objects of figures by source."""
+def _state_machine() -> str:
+    found = results.read("state_machine")
+    if not found:
+        return ""
+    lines = [
+        "## State machine",
+        "",
+        "A model of each source and the real loader live through random histories: inserts, updates, deletes and",
+        "returns, bursts in one second, late commits, clock skew, fields that come and go, overlapping backfills, API",
+        "faults and crashes. After each, target and source have to be equal.",
+        "",
+        *_table(found.get("sources", {}), leave_out="seconds"),
+    ]
+    broken = found.get("mutants", {})
+    if broken:
+        lines += ["", f"Loaders broken on purpose that the machine found: {len(broken)}."]
+        lines += [f"- {name} (after {about['examples']:,} histories)" for name, about in broken.items()]
+    return "\n".join(lines) + "\n"
 
-    def write() -> str:
-        found = results.read(proof)
-        return "\n".join([f"## {title}", "", text, "", *_figures(found)]) + "\n" if found else ""
 
-    return write
+def _conformance() -> str:
+    found = results.read("conformance")
+    if not found:
+        return ""
+    rows = {f"{source}, {server}": counts for source, of in found["stations"].items() for server, counts in of.items()}
+    lines = [
+        "## Conformance suite",
+        "",
+        "What every connector has to pass, against its sandbox and against a hostile server.",
+        "",
+        *_table(rows),
+        *(f"- failed: {name}" for name in found["failed"]),
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _figures(found: dict[str, Any]) -> list[str]:
-    if all(isinstance(value, dict) for value in found.values()):
-        columns = dict.fromkeys(name for value in found.values() for name in value)
-        lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
-        return lines + [_row(_NAMES.get(k, k), (v.get(name, "") for name in columns)) for k, v in found.items()]
-    return ["| | |", "|---|---:|", *(_row(name, [value]) for name, value in found.items())]
+def _mutation() -> str:
+    found = results.read("mutation")
+    if not found:
+        return ""
+    about = "Code changed on purpose: each change that alters behaviour has to fail a test."
+    return "\n".join(["## Mutation testing", "", about, "", *_table(found)]) + "\n"
+
+
+def _table(found: dict[str, dict[str, Any]], *, leave_out: str = "") -> list[str]:
+    """Figures by name, in the order of the first row."""
+    columns = [name for name in dict.fromkeys(name for row in found.values() for name in row) if name != leave_out]
+    titles = " | ".join(name.replace("_", " ") for name in columns)
+    lines = [f"| | {titles} |", "|---|" + "---:|" * len(columns)]
+    return lines + [_row(_NAMES.get(k, k), (row.get(name, "") for name in columns)) for k, row in found.items()]
 
 
 _WALKS = {
@@ -154,24 +188,7 @@ _WALKS = {
     "two in a row": "a run that goes wrong, and its recovery as well: a sample of pairs",
     "by REST": "the increment without bulk jobs: every request, every way",
 }
-_SECTIONS: tuple[Callable[[], str], ...] = (
-    _crash_walk,
-    _laws,
-    _other(
-        "state_machine",
-        "State machine",
-        "A model of each source and the real loader live through random histories (inserts, updates, deletes, late "
-        "commits, clock skew, faults, crashes); after each the tables have to be equal.",
-    ),
-    _other(
-        "conformance",
-        "Conformance suite",
-        "What every connector has to pass, against its sandbox and a hostile server.",
-    ),
-    _other(
-        "mutation", "Mutation testing", "Code changed on purpose: each change that alters behaviour has to fail a test."
-    ),
-)
+_SECTIONS: tuple[Callable[[], str], ...] = (_crash_walk, _laws, _state_machine, _conformance, _mutation)
 """In the page's order. A proof without results has no section."""
 
 

@@ -107,7 +107,8 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         target = Path(arguments[1])
         if target.is_relative_to(root):
             what = f"{event.removeprefix('os.')} for {_table(str(target.relative_to(root)))}"
-            _wrong(effects, due := effects.due("lake", what), due.goes_wrong("before"))
+            due = effects.due("lake", what)
+            _wrong(effects, due, due.step.mode if due.step else None)
 
 
 sys.addaudithook(_audit)

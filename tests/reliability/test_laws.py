@@ -11,7 +11,7 @@ from tests.reliability.laws import LAWS
 from tests.reliability.site import SOURCES
 from tests.reliability.stage import Stage
 
-EXAMPLES = 4
+EXAMPLES = 3
 TURNS = [(law, SOURCES[turn % len(SOURCES)]) for turn, law in enumerate(LAWS)]
 
 
