@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from connectors.contract import Table
@@ -48,6 +49,7 @@ class BatchRequest:
         scope: `keys` asks for the living keys alone (with the cursor), to find what was deleted or lost unnoticed.
         absent: fields of the contract that the source no longer has.
         extra: fields to fetch for the lake alone, which the contract does not name.
+        origin: which instance of the system is asked (`Source.origin`); windows of another one do not count.
     """
 
     table: Table
@@ -57,6 +59,7 @@ class BatchRequest:
     scope: Scope = "rows"
     absent: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -73,6 +76,8 @@ class BatchRequest:
             identity += [self.window.lo.isoformat() if self.window.lo else None, self.window.hi.isoformat()]
         if self.label or self.scope != "rows":
             identity += [self.label, self.scope]
+        if self.origin:
+            identity += [self.origin]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
 
     @property
@@ -114,6 +119,7 @@ class Manifest:
         source_rows: the source's own count of the rows in the batch (rows parts only); None if it gives none.
         null_text: the text that stands for NULL in CSV parts, besides the empty field.
         midnight_zone: the zone whose midnight a bare date stands for where a time is due; None for UTC.
+        scope, origin: of the request.
         details: request ids, job ids, clock readings: what an engineer wants when something is wrong.
     """
 
@@ -128,7 +134,39 @@ class Manifest:
     files: tuple[FileRef, ...] = ()
     null_text: str | None = None
     midnight_zone: str | None = None
+    scope: Scope = "rows"
+    origin: str = ""
     details: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def of(
+        cls,
+        request: BatchRequest,
+        *,
+        parts: Iterable[Part],
+        source_rows: int | None,
+        files: tuple[FileRef, ...] = (),
+        null_text: str | None = None,
+        midnight_zone: str | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> Manifest:
+        """The manifest of what was fetched for `request`, extracted now."""
+        return cls(
+            batch_id=request.batch_id,
+            source=request.table.source,
+            table=request.table.name,
+            window=request.window,
+            prefix=request.prefix,
+            parts=tuple(parts),
+            source_rows=source_rows,
+            extracted_at=datetime.now(UTC),
+            files=files,
+            null_text=null_text,
+            midnight_zone=midnight_zone,
+            scope=request.scope,
+            origin=request.origin,
+            details=details or {},
+        )
 
     @property
     def rows(self) -> int:

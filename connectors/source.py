@@ -49,6 +49,12 @@ class Source(ABC):
 
     name: ClassVar[str]
 
+    @property
+    def origin(self) -> str:
+        """Which instance of the system this is, known once logged in: windows read from another one do not count, so
+        that a move to another instance is followed by a full read. Empty where rows carry it themselves (files)."""
+        return ""
+
     @abstractmethod
     async def __aenter__(self) -> Self:
         """Open connections and log in. Raises CredentialsRefused, SourceUnavailable."""

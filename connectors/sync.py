@@ -90,12 +90,13 @@ class _Run:
 
     async def plan(self, tables: Sequence[Table], plan: Plan) -> list[BatchRequest]:
         async def of(table: Table) -> list[BatchRequest]:
-            state = await self.warehouse.state(table)
+            state = await self.warehouse.state(table, self.source.origin)
             change = judge(table, await self.source.drift(table), state.fields, self.source.fits)
             self.outcome.changes.append(change)
             planned = await plan(table, state)
             self._event(table.name, "planned" if planned else "unchanged")
-            return [replace(request, absent=change.absent, extra=change.extra) for request in planned]
+            known = {"absent": change.absent, "extra": change.extra, "origin": self.source.origin}
+            return [replace(request, **known) for request in planned]
 
         outcomes = await asyncio.gather(*(of(table) for table in tables), return_exceptions=True)
         requests: list[BatchRequest] = []
@@ -148,7 +149,7 @@ class _Run:
             if table.name in failed:
                 continue
             try:
-                state = await self.warehouse.state(table)
+                state = await self.warehouse.state(table, self.source.origin)
                 self.outcome.findings += await self.source.findings(table, state)
                 moved = await self.source.archive(table, state)
             except MgdwError as error:

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from connectors.batch import BatchRequest, FileRef, Manifest, Part, PartFormat
@@ -170,15 +169,10 @@ class BatchCopy:
 
     def _manifest(self, copied: list[Copied]) -> Manifest:
         request = self._request
-        return Manifest(
-            batch_id=request.batch_id,
-            source=request.table.source,
-            table=request.table.name,
-            window=request.window,
-            prefix=request.prefix,
-            parts=tuple(c.part for c in copied),
+        return Manifest.of(
+            request,
+            parts=(c.part for c in copied),
             source_rows=None if any(c.rows is None for c in copied) else sum(c.rows or 0 for c in copied),
-            extracted_at=datetime.now(UTC),
             files=tuple(c.file for c in copied),
             details=self._details(copied),
         )

@@ -62,6 +62,7 @@ class ZuoraSource(Source):
         transport: httpx.AsyncBaseTransport | None = None,
         retry: RetryPolicy | None = None,
     ) -> None:
+        self._settings = settings
         self._keep_new_fields = settings.keep_new_fields
         self._lag = timedelta(seconds=settings.lag_seconds)
         self._midnight_zone = settings.system_time_zone
@@ -94,6 +95,11 @@ class ZuoraSource(Source):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.aclose()
+
+    @property
+    def origin(self) -> str:
+        """The tenant, as far as its address and the entity tell it."""
+        return f"{self._settings.base_url} {self._settings.entity_id or ''}".strip()
 
     @property
     def calls(self) -> int:
