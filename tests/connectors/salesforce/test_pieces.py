@@ -89,9 +89,9 @@ class TestWindow:
     ) -> None:
         options.most_rows_in_time = None
         served.org.jobs.arm("FROM Account", polls=10_000_000)
-        manifest = await extract(window=window(JUNE, minutes=45), job_deadline_seconds=3000, longest_poll_seconds=1)
+        manifest = await extract(window=window(JUNE, minutes=45), job_deadline_seconds=300, longest_poll_seconds=1)
         assert len(rows(lake, manifest)) == 40
-        assert len(manifest.details["queries"]) == 2
+        assert len(manifest.details["queries"]) >= 2
         assert served.jobs_left == 0
 
     async def test_a_failure_that_is_no_timeout_is_not_tried_in_pieces(self, served: Served, extract: Extract) -> None:
