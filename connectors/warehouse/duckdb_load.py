@@ -110,7 +110,7 @@ class Load:
 
     def _is_first(self, merge: Merge) -> bool:
         """True when the table is empty and nothing that was read later can contradict the batch."""
-        if any(part.kind == "keys" for part in self.manifest.parts):
+        if self.manifest.scope == "keys" or any(part.kind == "keys" for part in self.manifest.parts):
             return False
         later = f"SELECT 1 FROM ({ledger.select_later(self.table, self.manifest)})"
         return not self.run(f"SELECT 1 FROM {merge.target} UNION ALL {later} LIMIT 1")

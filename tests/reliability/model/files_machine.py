@@ -26,10 +26,11 @@ from connectors.s3.source import S3Source
 from connectors.sync import SyncOutcome, sync
 from tests.reliability.model.bucket import TROUBLES, ModelBucket, StoredFile, Trouble, door, show
 from tests.reliability.model.effects import Crash, Effects
-from tests.reliability.model.machine import CRASHES, SECONDS, SELDOM, STARTS, Tally, shown
+from tests.reliability.model.machine import CRASHES, SECONDS, SELDOM, STARTS
 from tests.reliability.model.secrets_found import traces
 from tests.reliability.model.stage import Stage
 from tests.reliability.model.table import contract_table, drawn
+from tests.reliability.model.watched import Tally, shown
 
 USAGE = contract_table(
     "s3", "s3_usage", "usage/",

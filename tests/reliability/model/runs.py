@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.reliability.model.machine import Tally
 from tests.reliability.model.stage import Stage
+from tests.reliability.model.watched import Tally
 
 SHRINK = os.environ.get("MGDW_SHRINK") == "1"
 RESULTS = Path(__file__).parents[1] / "results" / "state_machine.json"
