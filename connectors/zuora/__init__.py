@@ -1,1 +1,1 @@
-"""Zuora: one AQuA job for all objects, gzip files to the lake as received."""
+"""Zuora: one AQuA job for all objects (or a data query each), gzip files to the lake as received."""

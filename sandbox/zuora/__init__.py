@@ -1,1 +1,1 @@
-"""A Zuora tenant on loopback: OAuth, describe, AQuA jobs with result files, and ZOQL queries."""
+"""A Zuora tenant on loopback: OAuth, describe, AQuA jobs with result files, Data Query, and ZOQL queries."""

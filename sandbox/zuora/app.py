@@ -162,9 +162,10 @@ async def _presigned(request: Request) -> Response:
 
 
 def _files_url(request: Request) -> str:
-    """Another host than the API's, as at Zuora: this machine's other name."""
-    host = "localhost" if request.url.hostname != "localhost" else "127.0.0.1"
-    return f"{request.url.scheme}://{host}:{request.url.port}{_PRESIGNED}"
+    """Another host than the API's, as at Zuora: on loopback this machine's other name."""
+    name = str(request.url.hostname)
+    other = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}.get(name, name)
+    return f"{request.url.replace(hostname=other, path=_PRESIGNED, query='')}"
 
 
 async def _query(request: Request, tenant: ZuoraTenant) -> Response:
