@@ -5,6 +5,7 @@ SOAP `login()` is not used: it is gone from API 65.0 on and retired altogether i
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, cast
 
@@ -46,7 +47,7 @@ class SalesforceAuth(Auth):
             raise problem
         body = _json(answer)
         try:
-            return Token(body["access_token"], base_url=safe_url(body["instance_url"]))
+            return Token(body["access_token"], base_url=safe_url(body["instance_url"]), origin=_organization(body))
         except KeyError as error:
             raise SourceUnavailable(f"Salesforce's login answer has no {error}") from None
         except ValueError as error:
@@ -81,6 +82,12 @@ class SalesforceAuth(Auth):
                 f"{settings.variable('private_key')} is no RSA private key in PEM form",
                 remedy="Store the whole key, from -----BEGIN to END-----, without a passphrase.",
             ) from None
+
+
+def _organization(body: dict[str, Any]) -> str:
+    """The organization's id, from the identity URL `https://login.salesforce.com/id/<organization>/<user>`."""
+    found = re.search(r"/id/(00D\w{12,15})/", str(body.get("id") or ""))
+    return found[1][:15] if found else str(body["instance_url"])
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Reader:
             return
         try:
             answer = await self._session.request(
-                "GET", f"{self._data_url}/limits/recordCount/", params={"sObjects": ",".join(unknown)}
+                "GET", f"{self._data_url}/limits/recordCount", params={"sObjects": ",".join(unknown)}
             )
         except RateLimited:
             raise

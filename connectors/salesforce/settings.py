@@ -82,3 +82,9 @@ class SalesforceSettings(SystemSettings):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         return self
+
+
+class NextSalesforceSettings(SalesforceSettings):
+    """The org that takes over one day: the same fields, as `MGDW_SALESFORCE_NEXT_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="MGDW_SALESFORCE_NEXT_")

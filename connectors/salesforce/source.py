@@ -64,6 +64,7 @@ class SalesforceSource(Source):
             budget=CallBudget(share=settings.quota_share, read_usage=api_usage),
             transport=transport,
         )
+        self._origin = ""
         self._quota = Quota(self._session, f"{self._data}/limits/", settings.quota_share)
         self._describer = Describer(self._session, settings.api_version)
         self._fetcher = Fetcher(self._session, settings, self._describer, self._quota, self._data)
@@ -71,7 +72,8 @@ class SalesforceSource(Source):
     async def __aenter__(self) -> Self:
         """Log in. Raises CredentialsRefused, SourceUnavailable, SettingMissing."""
         try:
-            await self._session.token()
+            token = await self._session.token()
+            self._origin = token.origin if token else ""
         except BaseException:
             await self._session.aclose()
             raise
@@ -81,6 +83,11 @@ class SalesforceSource(Source):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.aclose()
+
+    @property
+    def origin(self) -> str:
+        """The organization's id: another org has other record ids, so what was read from it proves nothing here."""
+        return self._origin
 
     @property
     def calls(self) -> int:
