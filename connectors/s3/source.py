@@ -143,6 +143,7 @@ class S3Source(Source):
                     left -= 1
                 else:
                     yield manifest
+            await asyncio.gather(*running)  # what is no Exception was not caught in there, and ends the run
         finally:
             for task in running:
                 task.cancel()

@@ -274,6 +274,27 @@ async def test_what_was_set_aside_is_reported_again_when_the_batch_is_taken_from
     assert [e.cause for e in first[1]] == [e.cause for e in second[1]]
 
 
+class Killed(BaseException):
+    """As a signal handler raises it."""
+
+
+class KilledLake(LocalLake):
+    """The process is told to end while a batch is committed."""
+
+    async def commit(self, manifest: Manifest) -> Manifest:
+        raise Killed
+
+
+async def test_what_ends_the_process_is_not_swallowed(
+    bucket: S3Server, source: S3Source, tmp_path: Path, cm: Table
+) -> None:
+    bucket.deliver([sent("cm/usage/a.csv", csv_body(cm, ["A1"]))])
+    requests = await source.plan(cm, TableState())
+
+    with pytest.raises(Killed):
+        await extracted(source, requests, KilledLake(tmp_path))
+
+
 async def test_a_full_lake_stops_the_batch_with_one_error(
     bucket: S3Server, source: S3Source, tmp_path: Path, cm: Table
 ) -> None:
