@@ -19,7 +19,7 @@ from connectors.netsuite.source import NetSuiteSource
 from connectors.s3 import source as s3_source
 from connectors.salesforce.source import SalesforceSource
 from connectors.source import TableState
-from connectors.warehouse import ledger
+from connectors.warehouse import LoadResult, ledger
 from connectors.warehouse.bury import Bury
 from connectors.warehouse.duckdb import DuckDBWarehouse
 from connectors.warehouse.duckdb_load import Load
@@ -80,10 +80,8 @@ def _ledger_before_rows(patch: pytest.MonkeyPatch) -> None:
 
     def transaction(self: Load, *, fast: bool) -> Any:
         if not self.run(ledger.select_batch(self.manifest.batch_id))[0][0]:
-            from connectors.warehouse import LoadResult
-
             early = LoadResult(self.table.name, self.manifest.batch_id, self.manifest.window)
-            note = ledger.insert_batch(self.table, self.manifest, early, run_id="early", loaded_at=datetime.now(UTC))
+            note = ledger.insert_batch(self.manifest, early, run_id="early", loaded_at=datetime.now(UTC))
             self.run(note)
         done = Load(**{**vars(self), "again": True})
         return rightly(done, fast=fast)
