@@ -2,25 +2,22 @@
 
 Layout::
 
-    {"measured_at": "2026-11-23T01:00:00Z",
-     "commit": "<git commit>",
-     "stations": {"salesforce": {"sandbox": {"passed": 61, "failed": 0},
+    {"stations": {"salesforce": {"sandbox": {"passed": 61, "failed": 0},
                                  "hostile": {"passed": 97, "failed": 1}}, …},
      "failed": ["test_hostile_values.py::…[STRING-zuora-hostile]", …],
      "hostile_values": {"STRING": {"right to left": 3, …}, "NUMERIC": {…}, …,
                         "JSON numbers and literals": {…}, "unspeakable": 4},
      "answers": ["identity encoding", …]}
 
-`hostile_values` counts texts by column type and kind; each is sent by every hostile server that can say it.
+It says nothing of the day or the machine. `hostile_values` counts texts by column type and kind; each is sent by
+every hostile server that can say it.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +48,7 @@ class Record:
 
     def summary(self) -> dict[str, Any]:
         """What is written."""
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
         return {
-            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": commit.stdout.strip(),
             "stations": {
                 source: {server: {o: c[o] for o in ("passed", "failed")} for server, c in sorted(servers.items())}
                 for source, servers in sorted(self.counts.items())

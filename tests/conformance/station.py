@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,6 +106,4 @@ class Station(ABC):
 
     def times(self, pattern: str) -> int:
         """How many requests so far match."""
-        import re
-
         return sum(bool(re.search(pattern, seen)) for seen in self.faults.seen)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.batch import BatchRequest, Manifest
+from connectors.batch import Manifest
 from connectors.errors import CredentialsRefused, MgdwError, PermissionMissing, UnknownField, UnknownObject
 from connectors.source import TableState
 from tests.conformance.conftest import ALL, Bench, every
@@ -47,14 +47,13 @@ class TestAccess:
 
     async def test_drift_names_fields_on_either_side(self, bench: Bench) -> None:
         bench.stock(2)
-        first, second, *_ = bench.ware.fields
+        first = next(iter(bench.ware.fields))
         table = bench.table
         wanting = bench.ware.table("absentfield")
         narrow = type(table)(**{**vars(table), "columns": tuple(c for c in table.columns if c.field != first)})
         async with bench.station.connect() as source:
             assert (await source.drift(wanting)).missing == ("absentfield",)
             assert [f.lower() for f in (await source.drift(narrow)).added] == [first.lower()]
-        assert second
 
     async def test_an_unknown_field_stops_its_table_and_is_named(self, bench: Bench) -> None:
         bench.stock(2)
@@ -147,4 +146,3 @@ def test_an_error_of_every_kind_has_a_remedy() -> None:
     for kind in kinds:
         kinds += kind.__subclasses__()
     assert all(kind.default_remedy for kind in kinds)
-    assert BatchRequest
