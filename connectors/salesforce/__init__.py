@@ -1,1 +1,1 @@
-"""Salesforce: Bulk API 2.0 query jobs to the lake, page by page, as received."""
+"""Salesforce: bulk query jobs and REST queries to the lake, page by page, as received."""

@@ -16,6 +16,7 @@ from typing import Any, cast
 from connectors.batch import BatchRequest
 from connectors.contract import Table
 from connectors.lake import Lake
+from connectors.salesforce.soql import parse
 
 NAME = "jobs.json"
 _KEPT = timedelta(days=7)
@@ -52,8 +53,8 @@ class Notes:
         raw = (await self._read(lake, request.table)).get(_key(request))
         with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
             if raw:
-                cuts = {query: datetime.fromisoformat(at) for query, at in raw["cuts"].items()}
-                return Unfinished(datetime.fromisoformat(raw["hi"]), raw["soql"], raw["where"], dict(raw["jobs"]), cuts)
+                cuts = {query: parse(at) for query, at in raw["cuts"].items()}
+                return Unfinished(parse(raw["hi"]), raw["soql"], raw["where"], dict(raw["jobs"]), cuts)
         return None
 
     async def keep(self, lake: Lake, request: BatchRequest, unfinished: Unfinished | None) -> None:
