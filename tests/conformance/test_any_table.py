@@ -102,7 +102,7 @@ async def round_trip(station: Station, fields: dict[str, DataType], rows: list[d
     elif station.hostile is not None:
         station.hostile.shape = shape
     for number, values in enumerate(rows, 1):
-        spelled = dict(zip(station.ware.fields, values.values(), strict=True))
+        spelled = dict(zip(station.ware.fields, (values[name] for name in fields), strict=True))
         station.ware.put(number, spelled, stamp=EPOCH - timedelta(hours=1))
     station.show()
     with tempfile.TemporaryDirectory() as folder:
