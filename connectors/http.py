@@ -37,6 +37,8 @@ class Token:
     expires_at: float | None = None
     base_url: str | None = None
     """Where the API told us to go (Salesforce's instance_url)."""
+    origin: str = ""
+    """Which instance of the system it opens, where the login tells (Salesforce's organization)."""
 
     def __repr__(self) -> str:
         return "Token(***)"

@@ -66,7 +66,10 @@ def settings_models() -> Iterator[type[SystemSettings]]:
     for path in dict.fromkeys((*_FIRST, *found)):
         module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, SystemSettings) and value.__module__ == module.__name__:
+            if not isinstance(value, type) or value.__module__ != module.__name__:
+                continue
+            # What only has another prefix is told by its parent's table.
+            if issubclass(value, SystemSettings) and SystemSettings in value.__bases__:
                 yield value
 
 

@@ -83,6 +83,16 @@ def reconcile(*, table: Tables = None) -> None:
     _print_loads(asyncio.run(reconcile(tables=table)))
 
 
+@app.command
+def salesforce_preflight() -> None:
+    """Compare the present and the next Salesforce instance with the contract, before the cutover."""
+    _prepare()
+    from flows.salesforce_preflight import salesforce_preflight
+
+    report = asyncio.run(salesforce_preflight())
+    _out.print(report.markdown(), markup=False)
+
+
 @quarantined.command(name="list")
 def list_quarantined(table: str | None = None) -> None:
     """Count the rows in quarantine by table, batch and reason."""

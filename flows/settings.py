@@ -32,6 +32,10 @@ class FlowSettings(SystemSettings):
     aws_credentials_block: str | None = Field(
         default=None, description="Prefect AwsCredentials block for the usage bucket; None takes keys from MGDW_S3_*."
     )
+    salesforce_instance: Literal["present", "next"] = Field(
+        default="present",
+        description="Which org the salesforce flow reads: that of MGDW_SALESFORCE_*, or of MGDW_SALESFORCE_NEXT_*.",
+    )
     slack_webhook_url: SecretStr | None = Field(
         default=None, description="Incoming webhook that hears of failures; nothing is sent without it."
     )

@@ -12,7 +12,7 @@ from connectors.netsuite.settings import NetSuiteSettings
 from connectors.netsuite.source import NetSuiteSource
 from connectors.s3.settings import S3Settings
 from connectors.s3.source import S3Source
-from connectors.salesforce.settings import SalesforceSettings
+from connectors.salesforce.settings import NextSalesforceSettings, SalesforceSettings
 from connectors.salesforce.source import SalesforceSource
 from connectors.secrets import resolved
 from connectors.source import Source
@@ -35,7 +35,8 @@ def build_source(name: SourceName) -> Source:
     resolve = resolver(settings)
     match name:
         case "salesforce":
-            return SalesforceSource(resolved(SalesforceSettings.from_environment(), resolve))
+            instance = {"present": SalesforceSettings, "next": NextSalesforceSettings}[settings.salesforce_instance]
+            return SalesforceSource(resolved(instance.from_environment(), resolve))
         case "netsuite":
             return NetSuiteSource(resolved(NetSuiteSettings.from_environment(), resolve))
         case "zuora":

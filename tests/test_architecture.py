@@ -101,7 +101,7 @@ def test_every_deployment_points_at_a_flow_that_accepts_its_parameters() -> None
         assert flow.description, f"{name} has no description for the UI"
         entrypoints.add(name)
     flows = {"daily_refresh", "salesforce", "netsuite", "zuora", "s3_usage", "dbt", "tableau"}
-    assert entrypoints == flows | {"reconcile", "backfill", "replay", "quarantine"}
+    assert entrypoints == flows | {"reconcile", "backfill", "replay", "quarantine", "salesforce_preflight"}
 
 
 def test_a_worker_can_load_every_deployed_flow() -> None:
