@@ -27,7 +27,7 @@ STARTS = tuple(
     for text in ("2020-02-28T07:59:30", "2026-06-01T00:00:00", "2031-12-31T23:59:58")
 )
 """Clocks of the source: behind ours, near it, ahead of it."""
-NUMBERS = st.integers(0, 8)
+NUMBERS = st.integers(0, 11)
 SELDOM = st.sampled_from([False, False, False, True])
 CRASHES = st.none() | st.tuples(st.integers(1, 60), st.booleans())
 TROUBLED = st.dictionaries(st.integers(1, 14), st.sampled_from(FAULTS), max_size=3)

@@ -58,6 +58,7 @@ class ModelTable:
         log: (number, when) of each deletion.
         extra: fields that the contract does not name.
         dropped: fields of the contract that the source has no more.
+        gone: records that were purged; a source never gives their ids to others.
         changes: goes up with each visible change.
     """
 
@@ -72,6 +73,7 @@ class ModelTable:
     open: dict[int, Pending] = field(default_factory=dict[int, Pending])
     extra: list[str] = field(default_factory=list[str])
     dropped: list[str] = field(default_factory=list[str])
+    gone: set[int] = field(default_factory=set[int])
     changes: int = 0
 
     @property
@@ -120,6 +122,7 @@ class ModelTable:
         row = self.rows.get(number)
         if row is not None and row.deleted_at is not None:
             del self.rows[number]
+            self.gone.add(number)
             self.changes += 1
 
     def begin(self, number: int, change: Change, seed: int, *, hard: bool) -> None:
@@ -138,7 +141,7 @@ class ModelTable:
     def _apply(self, number: int, pending: Pending) -> None:
         row = self.rows.get(number)
         if pending.change == "write":
-            if row is not None and row.deleted_at is not None:
+            if number in self.gone or (row is not None and row.deleted_at is not None):
                 return
             before = row.values if row else {}
             values = drawn(self.table, self.extra, pending.seed)
@@ -149,6 +152,7 @@ class ModelTable:
             self.log.append((number, pending.stamp))
             if (pending.hard and self.purges) or not self.keeps_deleted:
                 del self.rows[number]
+                self.gone.add(number)
             else:
                 row.deleted_at = row.stamp = pending.stamp
         self.changes += 1
