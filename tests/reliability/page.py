@@ -96,6 +96,11 @@ def _crash_walk() -> str:
         for count in (lambda r, w: _count(r, w, "steps"), lambda r, w: _count(r, w, "walked"), _survived)
     )
     lines += ["", f"**{every:,} steps, {walked:,} walked, {survived:,} survived.**"]
+    if walked < every:
+        lines += [
+            "",
+            "The steps not walked yet are what the slow tests of `tests/reliability/test_crash_walk.py` walk.",
+        ]
     modes: dict[str, int] = {}
     for result in known.values():
         for mode, count in result["walks"]["increment"]["walked"].items():
