@@ -99,7 +99,7 @@ def _crash_walk() -> str:
     if walked < every:
         lines += [
             "",
-            "The steps not walked yet are what the slow tests of `tests/reliability/test_crash_walk.py` walk.",
+            "The slow tests of `tests/reliability/test_crash_walk.py` walk the rest as well.",
         ]
     modes: dict[str, int] = {}
     for result in known.values():
