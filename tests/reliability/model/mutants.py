@@ -62,8 +62,8 @@ def _open_transactions_forgotten(patch: pytest.MonkeyPatch) -> None:
 def _watermark_is_the_newest_row(patch: pytest.MonkeyPatch) -> None:
     rightly = DuckDBWarehouse.state
 
-    async def state(self: DuckDBWarehouse, table: Table) -> TableState:
-        found = await rightly(self, table)
+    async def state(self: DuckDBWarehouse, table: Table, *arguments: Any) -> TableState:
+        found = await rightly(self, table, *arguments)
         newest = (await self.rows(f'SELECT max("{table.cursor}") AS at FROM "STG"."{table.name}"'))[0]["at"]
         reach = covered_until(found.windows)
         if newest is None or reach is None:
