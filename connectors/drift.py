@@ -31,12 +31,14 @@ class SchemaDrift:
         missing: fields the contract asks for and the source lacks.
         added: fields the source has, would let us read, and the contract does not name.
         types: the source's own name of a field's type, where it tells one.
+        is_known: False when the source could not be described now; then nothing is decided and nothing remembered.
     """
 
     table: str
     missing: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     types: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_known: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class SchemaChange:
         first: True when nothing was known of the table, so that nothing is new either.
         absent: fields of the contract to be left out of the query.
         extra: fields to be fetched for the lake alone.
-        added, removed, returned: fields, for the first time since the last run.
+        added: fields beyond the contract, never seen before.
+        removed, returned: fields of the contract, gone or back since the last run.
         retyped: field, type before, type now.
         fields: everything to remember.
     """
@@ -105,6 +108,8 @@ def judge(table: Table, drift: SchemaDrift, known: Mapping[str, KnownField], fit
         UnknownField: the source lacks a field that it never had, or that identifies rows.
         TypeChanged: a field has a type that its column does not hold.
     """
+    if not drift.is_known:
+        return SchemaChange(table.name, not known, (), (), (), (), (), (), {})
     before = {name.casefold(): seen for name, seen in known.items()}
     vital = {table.column(name).field for name in (*table.primary_key, table.cursor, table.deleted_flag) if name}
     unheard = [f for f in drift.missing if f in vital or f.casefold() not in before]
@@ -128,7 +133,7 @@ def judge(table: Table, drift: SchemaDrift, known: Mapping[str, KnownField], fit
         extra=drift.added,
         added=tuple(f for f in drift.added if known and f.casefold() not in before),
         removed=tuple(f for f in drift.missing if not before[f.casefold()].gone),
-        returned=tuple(f for f in present if f.casefold() in before and before[f.casefold()].gone),
+        returned=tuple(f for f in table.fields if f in present and before.get(f.casefold(), KnownField()).gone),
         retyped=retyped,
         fields=now,
     )

@@ -114,6 +114,7 @@ class _Run:
         running: list[tuple[str, asyncio.Task[LoadResult]]] = []
         try:
             async for manifest in manifests:
+                self._note(manifest)
                 work = load(tables[manifest.table], manifest)
                 running.append((manifest.table, asyncio.ensure_future(work)))
         except Exception as error:  # noqa: BLE001 - each leaf is reported by name below
@@ -159,6 +160,11 @@ class _Run:
             if moved:
                 text = f"{table.name}: {len(moved)} files that are loaded went to the archive."
                 self.outcome.findings.append(Finding(table.name, text, is_alert=False))
+
+    def _note(self, manifest: Manifest) -> None:
+        """What the connector could not do as it should, and loaded nevertheless."""
+        if warning := manifest.details.get("warning"):
+            self.outcome.findings.append(Finding(manifest.table, f"{manifest.table}: {warning}", is_alert=False))
 
     def _failed(self, table: str, error: BaseException) -> None:
         if not isinstance(error, Exception):

@@ -44,11 +44,6 @@ class KeyedPage:
     keys: list[Key]
     left: int
 
-    @property
-    def is_last(self) -> bool:
-        """True when nothing is left behind it."""
-        return len(self.keys) == self.left
-
 
 @dataclass
 class ProvenPages:
@@ -57,9 +52,11 @@ class ProvenPages:
     A page is passed on only when it is known that no row of its range is missing from it: what is left by its own count
     is what the page before promised, and the next page has less by just its rows; or else (rows were edited, added or
     deleted meanwhile) the source counts as many rows in its range of keys as it holds. A page that cannot be proven is
-    asked for again, three times in all.
+    asked for again, three times in all. A last page that is full is followed by one more look: a count that is too low
+    would end there unnoticed.
 
     Args:
+        page_rows: rows that a page may have.
         after: keys greater than this.
         upto: and not greater than this.
         first: the first page, where it was fetched already.
@@ -72,6 +69,7 @@ class ProvenPages:
     fetch: Fetch
     count: Count
     selection: Selection
+    page_rows: int
     after: Key | None = None
     upto: Key | None = None
     first: Page | None = None
@@ -106,7 +104,8 @@ class ProvenPages:
     async def _proven(self, found: KeyedPage, after: Key | None, expected: int | None) -> KeyedPage | None:
         """The page that follows, or None after the last. Raises DoubtfulPageError unless `found` is whole."""
         rows, moved = len(found.keys), expected not in (None, found.left)
-        following = None if found.is_last else await self._page(found.keys[-1])
+        is_last = rows == found.left and rows < self.page_rows
+        following = None if is_last else await self._page(found.keys[-1])
         if moved or (following and following.left != found.left - rows):
             await self._recount(after, found.keys[-1] if following else self.upto, rows)
         return following

@@ -73,7 +73,9 @@ class Reader:
 
         async def one(number: int, span: Range) -> Reading:
             first = opening if span == Range() else None
-            pages = ProvenPages(fetch, self.client.count, selection, _key(span.after), _key(span.upto), first)
+            pages = ProvenPages(
+                fetch, self.client.count, selection, page_rows, _key(span.after), _key(span.upto), first
+            )
             parts = await writer.write(aiter(pages), number)
             return Reading(parts, pages.rows, 1, pages.doubts)
 

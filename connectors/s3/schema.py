@@ -40,7 +40,7 @@ async def schema_drift(bucket: Bucket, table: Table, listing: Listing) -> Schema
         if table.format != "jsonl" or read == _MOST_RECORDS or all(f.casefold() in found for f in table.fields):
             break
     if not found:
-        return SchemaDrift(table.name)
+        return SchemaDrift(table.name, is_known=False)
     named = {field.casefold() for field in table.fields}
     return SchemaDrift(
         table.name,

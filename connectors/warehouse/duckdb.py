@@ -29,7 +29,7 @@ from tenacity import (
 from connectors.batch import Manifest
 from connectors.contract import Contract, DataType, Table
 from connectors.drift import KnownField, SchemaChange
-from connectors.errors import InternalError
+from connectors.errors import ConfigurationError, InternalError
 from connectors.lake import Lake
 from connectors.source import TableState
 from connectors.warehouse import LoadResult, QuarantinedRow, QuarantineGroup, ledger, now_utc, quarantine
@@ -46,6 +46,9 @@ ResultT = TypeVar("ResultT")
 
 _WIDER = {(DUCKDB_TYPES[DataType.INT64], DUCKDB_TYPES[DataType.NUMERIC])}
 """Changes of type that are made in place."""
+
+_TAKEN = frozenset({"stg", "ods", "edw", "dev", "main", "temp", "system"})
+"""Names of schemas: a database is named after its file, and `STG.x` would mean a table of the database STG."""
 
 _one_at_a_time: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 """Two batches of one table cannot be merged at once, also not by two warehouses of this process."""
@@ -205,6 +208,11 @@ class DuckDBWarehouse:
         return await self._in_thread(write)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        if self.path.stem.lower() in _TAKEN:
+            raise ConfigurationError(
+                f"the warehouse cannot be called {self.path.name}: DuckDB would take {self.path.stem!r} for a schema",
+                remedy="Give the file another name (MGDW_DUCKDB_PATH).",
+            )
         with explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             patience = Retrying(

@@ -130,8 +130,9 @@ def drop(table: str, batch_id: str | None, reason: str | None, *, at: datetime) 
         where += f" AND reason = {text(reason)}"
     return [
         (
-            f"UPDATE {LEDGER} AS b SET dropped = coalesce(b.dropped, 0) + q.n, dropped_at = {stamp(at)} FROM (SELECT batch_id, "
-            f"count(*) AS n FROM {QUARANTINE} WHERE {where} GROUP BY batch_id) q WHERE b.batch_id = q.batch_id"
+            f"UPDATE {LEDGER} AS b SET dropped = coalesce(b.dropped, 0) + q.n, dropped_at = {stamp(at)} "
+            f"FROM (SELECT batch_id, count(*) AS n FROM {QUARANTINE} WHERE {where} GROUP BY batch_id) q "
+            f"WHERE b.batch_id = q.batch_id"
         ),
         f"DELETE FROM {QUARANTINE} WHERE {where}",
     ]

@@ -93,8 +93,9 @@ class TestWrongPages:
         assert isinstance(error, CountMismatch)
         assert await bench.stored() == {}
 
-    async def test_a_count_that_is_too_low_is_told(self, bench: Bench) -> None:
-        bench.stock(2 * PAGE)
+    @pytest.mark.parametrize("more", [0, 1])
+    async def test_a_count_that_is_too_low_is_told(self, bench: Bench, more: int) -> None:
+        bench.stock(2 * PAGE + more)
         shape(bench, miscount=-1)
         error = await bench.failure()
         assert isinstance(error, CountMismatch)

@@ -96,6 +96,12 @@ def test_a_type_that_is_not_told_any_more_is_no_change_and_is_not_forgotten() ->
     assert change.fields["Name"] == KnownField("string")
 
 
+def test_a_source_that_cannot_be_described_now_changes_nothing() -> None:
+    change = judge(TABLE, SchemaDrift("sfdc_account", is_known=False), SEEN, _into_text_only)
+    assert not change.is_news
+    assert (change.absent, change.extra, change.fields) == ((), (), {})
+
+
 def test_names_are_compared_without_regard_to_case() -> None:
     change = judge(TABLE, SchemaDrift("sfdc_account", types={"NAME": "string"}), SEEN, _into_text_only)
     assert not change.is_news
@@ -117,5 +123,5 @@ def test_each_coming_and_going_is_told_exactly_once(days: list[set[str]]) -> Non
         change = judge(TABLE, SchemaDrift("sfdc_account", missing, extra), known, _into_text_only)
         assert set(change.added) == set(extra) - ever
         assert set(change.removed) == (yesterday - today) & {"Name", "Revenue__c"}
-        assert set(change.returned) == (today - yesterday) & ever
+        assert set(change.returned) == (today - yesterday) & {"Name", "Revenue__c"}
         known, yesterday, ever = dict(change.fields), today, ever | today

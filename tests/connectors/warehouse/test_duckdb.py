@@ -328,3 +328,11 @@ async def test_the_same_window_of_two_tables_is_two_batches(warehouse: DuckDBWar
 async def test_usage_is_empty_before_its_first_file(warehouse: DuckDBWarehouse) -> None:
     state = await warehouse.state(USAGE)
     assert (state.windows, state.files) == ((), frozenset())
+
+
+@pytest.mark.parametrize("file", ["stg.duckdb", "EDW.duckdb"])
+async def test_a_file_named_like_a_schema_is_refused(tmp_path: Path, file: str) -> None:
+    with pytest.raises(ConfigurationError, match="another name|cannot be called"):
+        async with DuckDBWarehouse(tmp_path / file):
+            pass
+    assert not (tmp_path / file).exists()
