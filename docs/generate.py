@@ -24,7 +24,10 @@ START, END = "<!-- tables, written by `make docs` -->", "<!-- end of tables -->"
 
 _FIRST = ("flows/settings.py", "connectors/warehouse/settings.py")
 _TITLES = {"flows": "The flows", "warehouse": "Warehouse and lake", "s3": "S3", "netsuite": "NetSuite"}
-_NAMES: dict[object, str] = {str: "text", int: "whole number", float: "number", Path: "path", SecretStr: "secret"}
+_NAMES: dict[object, str] = {
+    str: "text", bool: "true or false", int: "whole number", float: "number", frozenset[str]: "JSON list",
+    Path: "path", SecretStr: "secret",
+}  # fmt: skip
 _BOUNDS = {Ge: ("ge", "≥"), Gt: ("gt", ">"), Le: ("le", "≤"), Lt: ("lt", "<")}
 _INTRODUCTION = """\
 # Settings
@@ -141,7 +144,7 @@ def _default(field: FieldInfo) -> str:
         return "not set"
     if isinstance(value, Path) and value.is_relative_to(ROOT):
         return f"`{value.relative_to(ROOT)}` in this checkout"
-    return f"`{value}`" if value != "" else "empty"
+    return f"`{value}`" if value not in ("", frozenset()) else "empty"
 
 
 def _secrets(models: list[type[SystemSettings]]) -> str:

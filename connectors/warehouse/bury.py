@@ -59,12 +59,23 @@ class Bury:
             f"SELECT {columns}, max(_at) AS _at, bool_and(_fits) AS _fits FROM ({conformed}) GROUP BY {columns}"
         )
 
-    def deleted(self) -> str:
-        """Of the keys that the source reports deleted, unless the stored row is newer than that."""
+    def deleted(self, *, staged: bool) -> str:
+        """Of the keys that the source reports deleted, unless the stored row is newer than that.
+
+        A row of the batch itself that lives and is not older wins also at the same second: it was restored, and the
+        source lists it still.
+        """
+        keys = self._table.primary_key
+        restored = f"{self.merge.stored_version} = d._at"  # a table that was empty: every row is the batch's own
+        if staged:
+            restored = (
+                f"EXISTS (SELECT 1 FROM {STAGE} s WHERE {match(keys, 's', 't')} AND s._misfit = 0 "
+                f"AND NOT s._deleted AND s._version >= d._at)"
+            )
         return (
             f"UPDATE {self.merge.target} AS t SET {self.merge.tombstone('d._at')} FROM {DELETES} d "
-            f"WHERE {match(self._table.primary_key, 'd', 't')} AND NOT t._deleted "
-            f"AND {self.merge.stored_version} <= d._at AND {self.merge.not_seen_later}"
+            f"WHERE {match(keys, 'd', 't')} AND NOT t._deleted "
+            f"AND {self.merge.stored_version} <= d._at AND {self.merge.not_seen_later} AND NOT {restored}"
         )
 
     def stage_keys(self, conformed: str) -> str:

@@ -172,7 +172,7 @@ class Load:
                     f"{self.table.name}: a deletes part holds a key or a time that cannot be read",
                     table=self.table.name,
                 )
-            buried += self.run(bury.deleted())[0][0]
+            buried += self.run(bury.deleted(staged=staged))[0][0]
         living = result.inserted if living is None else living
         if self.limits.too_many_deleted(buried, living):
             raise MassDeletion(

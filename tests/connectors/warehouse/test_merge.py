@@ -153,6 +153,25 @@ async def test_reported_deletes_bury_rows_unless_they_changed_later(
     assert await stored(warehouse, "zuora_account") == {"1": ("gone", True), "2": ("back", False), "3": ("x", True)}
 
 
+async def test_a_row_restored_in_the_second_of_its_deletion_lives(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+    second = "2026-06-16T00:00:00Z"
+    restored = {"Id": "1", "Name": "back", "UpdatedDate": second}
+    await load_rows(warehouse, lake, PLAIN, FIRST, {"Id": "1", "Name": "first", "UpdatedDate": "2026-06-01T00:00:00Z"})
+    for part in (SECOND, THIRD):  # the overlap shows both once more
+        batch = await Batch(lake, PLAIN, part).rows(restored)
+        await load(warehouse, await batch.deletes({"Id": "1", "deletedDate": second}))
+        assert await stored(warehouse, PLAIN.name) == {"1": ("back", False)}
+
+
+async def test_a_row_restored_in_the_second_of_its_deletion_lives_in_a_new_table_too(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    second = "2026-06-14T00:00:00Z"
+    batch = await Batch(lake, PLAIN, FIRST).rows({"Id": "1", "Name": "back", "UpdatedDate": second})
+    await load(warehouse, await batch.deletes({"Id": "1", "deletedDate": second}))
+    assert await stored(warehouse, PLAIN.name) == {"1": ("back", False)}
+
+
 async def test_a_batch_read_before_a_deletion_does_not_bring_the_row_back(
     warehouse: DuckDBWarehouse, lake: LocalLake
 ) -> None:

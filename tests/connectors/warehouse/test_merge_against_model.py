@@ -96,7 +96,7 @@ class Model:
                 newest[row.key] = row
         for row in newest.values():
             done[self._judge(row, batch)] += 1
-        done["deleted"] += self._bury(batch)
+        done["deleted"] += self._bury(batch, newest)
         if batch.lo is None:
             self.snapshots.add(batch.hi)
         self.quarantine = {
@@ -129,7 +129,7 @@ class Model:
         self.stored[row.key] = new
         return "deleted" if row.deleted and not old.gone else "updated"
 
-    def _bury(self, batch: Delivered) -> int:
+    def _bury(self, batch: Delivered, newest: dict[str, Row]) -> int:
         buried = 0
         present = {row.key for row in batch.rows}
         latest: dict[str, int] = {}
@@ -140,7 +140,9 @@ class Model:
                 continue
             if batch.lo is None and key not in present and old.stamp < batch.hi:
                 old.deleted_at = batch.hi
-            elif old.stamp <= latest.get(key, -1):
+            elif old.stamp <= latest.get(key, -1) and not (
+                key in newest and not newest[key].deleted and newest[key].stamp >= latest[key]
+            ):
                 old.deleted_at = latest[key]
             else:
                 continue
