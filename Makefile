@@ -12,7 +12,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export UV_LINK_MODE := copy
 
-.PHONY: help install demo ui sandbox test test-all lint format types bench docs lock clean
+.PHONY: help install demo ui sandbox test test-all mutate lint format types bench docs lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ lint: $(STAMP) ## Style, types and SQL
 
 format: $(STAMP) ## Let ruff format the code
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
+
+mutate: $(STAMP) ## Change the code on purpose, one place at a time: each change has to fail a test (an hour)
+	@$(BIN)/python -m tests.mutation.run
 
 bench: $(STAMP) ## Speed and memory of the load path against plain download plus typed read
 	@$(BIN)/python -m benchmarks.salesforce_bulk

@@ -107,8 +107,14 @@ def test_runs_one_after_the_other_leave_no_gap(windows: list[Window], horizons: 
     assert (covered_until(loaded) or START) >= at(horizons[-1])
 
 
+def test_only_a_window_from_the_beginning_is_a_snapshot() -> None:
+    assert Window(None, at(1)).is_snapshot
+    assert not Window(at(0), at(1)).is_snapshot
+
+
 def test_a_window_is_told_in_words() -> None:
     assert str(Window(None, START)) == "[beginning, 2026-06-01T00:00:00+00:00)"
+    assert str(Window(START, at(1))) == "[2026-06-01T00:00:00+00:00, 2026-06-01T01:00:00+00:00)"
 
 
 @given(st.integers(0, 500), st.integers(1, 500), st.integers(1, 120))

@@ -1,0 +1,47 @@
+"""Which modules are changed, and the tests that have to notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module to be changed.
+
+    Attributes:
+        tests: files and folders, below the root; their slow tests are left out.
+        sql: whether its texts are SQL, and changed too.
+        only: class or function names that a place has to start with; empty for all.
+    """
+
+    path: str
+    tests: tuple[str, ...]
+    sql: bool = False
+    only: tuple[str, ...] = ()
+
+
+_C = "tests/connectors"
+_WAREHOUSE = (f"{_C}/warehouse",)
+_NETSUITE = tuple(f"{_C}/netsuite/test_{t}.py" for t in ("pages", "large_tables", "failures", "source", "lines"))
+_SALESFORCE = tuple(
+    f"{_C}/salesforce/test_{t}.py" for t in ("deletions", "page", "pieces", "choice", "source", "unfinished")
+)
+_ZUORA = tuple(f"{_C}/zuora/test_{t}.py" for t in ("csv_file", "failures", "fields", "source", "deletes"))
+
+MODULES = (
+    Module("connectors/window.py", (f"{_C}/test_window.py",)),
+    Module("connectors/drift.py", (f"{_C}/test_drift.py",)),
+    Module("connectors/batch.py", (f"{_C}/test_batch.py",)),
+    Module("connectors/http.py", (f"{_C}/test_http.py",), only=("RetryPolicy", "CallBudget", "HttpSession.retrying")),
+    Module("connectors/warehouse/merge.py", _WAREHOUSE, sql=True),
+    Module("connectors/warehouse/bury.py", _WAREHOUSE, sql=True),
+    Module("connectors/warehouse/quarantine.py", _WAREHOUSE, sql=True),
+    Module("connectors/warehouse/conform.py", _WAREHOUSE, sql=True),
+    Module("connectors/netsuite/ranges.py", _NETSUITE),
+    Module("connectors/netsuite/pages.py", _NETSUITE),
+    Module("connectors/salesforce/pages.py", _SALESFORCE),
+    Module("connectors/salesforce/deletes.py", _SALESFORCE),
+    Module("connectors/zuora/csv_file.py", _ZUORA),
+    Module("connectors/zuora/download.py", _ZUORA),
+)
