@@ -110,11 +110,17 @@ def select_batch(batch_id: str) -> str:
 
 
 def select_windows(table: Table, origin: str | None) -> str:
-    """window_lo, window_hi of every batch of the table that brought rows, from this instance of the source or any."""
-    where = f"table_name = {text(table.name)} AND source = {text(table.source)} AND scope IS DISTINCT FROM 'keys'"
+    """window_lo, window_hi of every batch of the table that brought rows, from this instance of the source or any.
+
+    What was read from an instance counts only since another one was read last: that one's rows replaced it.
+    """
+    where = f"b.table_name = {text(table.name)} AND b.source = {text(table.source)} AND b.scope <> 'keys'"
     if origin is not None:
-        where += f" AND origin = {text(origin)}"
-    return f"SELECT window_lo, window_hi FROM {LEDGER} WHERE {where} ORDER BY window_hi, window_lo"
+        where += (
+            f" AND b.origin = {text(origin)} AND NOT EXISTS (SELECT 1 FROM {LEDGER} o "
+            f"WHERE o.table_name = b.table_name AND o.origin <> b.origin AND o.loaded_at > b.loaded_at)"
+        )
+    return f"SELECT b.window_lo, b.window_hi FROM {LEDGER} b WHERE {where} ORDER BY b.window_hi, b.window_lo"
 
 
 def observed_at(manifest: Manifest) -> datetime:

@@ -92,6 +92,10 @@ def test_one_setting_moves_to_the_next_org_and_everything_is_read_anew(
     assert Oracle(tmp_path / "next.duckdb", following.world).differences(stage.database, TABLES) == {}
     assert stage.run(salesforce, moved, tables=TABLES) == []
 
-    stage.run(salesforce, tables=TABLES)
-    origins = stage.rows("SELECT count(DISTINCT origin) FROM STG._ledger")
-    assert origins == [(2,)]
+
+def test_going_back_reads_everything_anew_as_well(stage: Stage, tmp_path: Path) -> None:
+    stage.sandbox.advance()
+    results = stage.run(salesforce, {"MGDW_DELETE_SHARE": "1"}, tables=TABLES)
+    assert all(result.window.is_snapshot for result in results)
+    oracle = Oracle(tmp_path / "present.duckdb", stage.sandbox.world)
+    assert oracle.differences(stage.database, TABLES) == {}
