@@ -123,7 +123,6 @@ def judge(table: Table, drift: SchemaDrift, known: Mapping[str, KnownField], fit
     retyped = _retyped(table, before, types, fits)
     present = [*(f for f in table.fields if f not in drift.missing), *drift.added]
     now = {f: KnownField(types.get(f.casefold()) or before.get(f.casefold(), KnownField()).type) for f in present}
-    now |= {f: KnownField(before[f.casefold()].type, gone=True) for f in drift.missing}
     seen = {f.casefold() for f in now}
     now |= {f: KnownField(was.type, gone=True) for f, was in known.items() if f.casefold() not in seen}
     return SchemaChange(

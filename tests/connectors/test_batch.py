@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -55,6 +56,42 @@ def test_a_file_delivered_again_is_another_batch() -> None:
     assert len(found) == 4
 
 
+def test_a_second_reading_another_scope_and_another_origin_are_batches_of_their_own() -> None:
+    asked = BatchRequest(TABLE, Window(None, NOON))
+    others = [
+        asked,
+        replace(asked, label="backfill-1"),
+        replace(asked, label="backfill-2"),
+        replace(asked, scope="keys"),
+        replace(asked, label="backfill-1", scope="keys"),
+        replace(asked, origin="org-1"),
+        replace(asked, origin="org-2"),
+    ]
+    assert len({request.batch_id for request in others}) == len(others)
+
+
+def test_what_is_read_along_with_the_contract_does_not_make_another_batch() -> None:
+    asked = BatchRequest(TABLE, Window(None, NOON))
+    assert replace(asked, absent=("Name",), extra=("Rating",)).batch_id == asked.batch_id
+
+
+def test_a_batch_keeps_the_id_that_lakes_and_ledgers_have_of_it() -> None:
+    """The ids of what was loaded already: another one would be fetched, and loaded, a second time."""
+    window = Window(NOON - timedelta(days=1), NOON)
+    assert BatchRequest(TABLE, window).batch_id == "798d3424d5bab327e67b259a"
+    assert (
+        BatchRequest(TABLE, window, label="backfill", scope="keys", origin="org").batch_id == "1b4cf9432d87ef887df31b87"
+    )
+    assert BatchRequest(TABLE, window, (file("a.csv", version="1"),)).batch_id == "0cf58b4fb41e9e69a1d7fa02"
+
+
+def test_the_contracts_fields_are_asked_for_as_far_as_the_source_has_them_and_the_extra_ones() -> None:
+    table = replace(TABLE, columns=(*TABLE.columns, Column("name", DataType.STRING, "Name", "")))
+    asked = BatchRequest(table, Window(None, NOON), absent=("Name",), extra=("Rating",))
+    assert asked.fields == ("Id", "Rating")
+    assert replace(asked, absent=()).fields == ("Id", "Name", "Rating")
+
+
 def test_a_batch_lives_under_its_source_table_and_day() -> None:
     request = BatchRequest(TABLE, Window(None, NOON))
     assert request.prefix == f"raw/salesforce/sfdc_account/2026-06-15/{request.batch_id}"
@@ -103,6 +140,23 @@ def test_a_manifest_counts_its_rows_parts_only() -> None:
     manifest = Manifest("b", "s", "t", Window(None, NOON), "p", parts, 7, NOON)
     assert manifest.rows == 7
     assert manifest.bytes == 210
+
+
+def test_a_manifest_says_what_was_asked_for_and_what_came() -> None:
+    asked = BatchRequest(TABLE, Window(None, NOON), scope="keys", origin="org")
+    part = Part("keys-0", "keys", "csv", ("Id",), 7, 100)
+    manifest = Manifest.of(asked, parts=[part], source_rows=7, details={"job": "750"})
+    assert (manifest.batch_id, manifest.prefix, manifest.scope, manifest.origin) == (
+        asked.batch_id, asked.prefix, "keys", "org",
+    )  # fmt: skip
+    assert (manifest.source, manifest.table, manifest.window) == ("salesforce", "sfdc_account", asked.window)
+    assert (manifest.parts, manifest.source_rows, manifest.details) == ((part,), 7, {"job": "750"})
+    assert Manifest.of(asked, parts=[], source_rows=None).details == {}
+
+
+def test_a_manifest_names_the_version_of_its_format() -> None:
+    text = Manifest("b", "s", "t", Window(None, NOON), "p", (), 0, NOON).to_json()
+    assert json.loads(text)["version"] == 1
 
 
 def test_what_cannot_be_written_is_refused() -> None:

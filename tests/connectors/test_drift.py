@@ -43,6 +43,7 @@ def test_a_new_field_is_told_once() -> None:
     drift = SchemaDrift("sfdc_account", added=("Rating",))
     change = judge(TABLE, drift, SEEN, _into_text_only)
     assert change.added == ("Rating",)
+    assert change.is_news
     assert "Rating" in change.sentences()[0]
     again = judge(TABLE, drift, dict(change.fields), _into_text_only)
     assert not again.is_news
@@ -53,6 +54,8 @@ def test_a_field_that_was_there_and_is_gone_is_left_out_and_told_once() -> None:
     drift = SchemaDrift("sfdc_account", missing=("Name",))
     change = judge(TABLE, drift, SEEN, _into_text_only)
     assert (change.absent, change.removed) == (("Name",), ("Name",))
+    assert change.is_news
+    assert [sentence for sentence in change.sentences() if "gone" in sentence and "Name" in sentence]
     assert change.fields["Name"] == KnownField("string", gone=True)
     again = judge(TABLE, drift, dict(change.fields), _into_text_only)
     assert again.absent == ("Name",)
@@ -64,6 +67,7 @@ def test_a_field_that_comes_back_is_told_with_what_to_do() -> None:
     change = judge(TABLE, SchemaDrift("sfdc_account"), known, _into_text_only)
     assert change.returned == ("Name",)
     assert change.absent == ()
+    assert change.is_news
     assert "in full" in change.sentences()[0]
 
 
@@ -82,12 +86,29 @@ def test_without_key_or_cursor_nothing_is_loaded(vital: str) -> None:
 def test_a_type_that_the_column_holds_is_accepted_and_told() -> None:
     change = judge(TABLE, SchemaDrift("sfdc_account", types={"Name": "picklist"}), SEEN, _into_text_only)
     assert change.retyped == (("Name", "string", "picklist"),)
+    assert change.is_news
+    assert [sentence for sentence in change.sentences() if "Name is now picklist, was string" in sentence]
     assert change.fields["Name"] == KnownField("picklist")
 
 
 def test_a_type_that_the_column_does_not_hold_is_refused() -> None:
     with pytest.raises(TypeChanged, match=r"Revenue__c is now picklist .*was string; column revenue is NUMERIC"):
         judge(TABLE, SchemaDrift("sfdc_account", types={"Revenue__c": "picklist"}), SEEN, _into_text_only)
+
+
+def test_a_type_seen_for_the_first_time_is_no_change() -> None:
+    drift = SchemaDrift("sfdc_account", types={"Revenue__c": "picklist"})
+    for known in ({}, {f: KnownField() for f in TABLE.fields}):
+        change = judge(TABLE, drift, known, _into_text_only)
+        assert not change.is_news
+        assert change.fields["Revenue__c"] == KnownField("picklist")
+
+
+def test_a_field_for_the_lake_alone_that_is_gone_is_remembered_as_gone() -> None:
+    known = {**SEEN, "Rating": KnownField("picklist")}
+    change = judge(TABLE, SchemaDrift("sfdc_account"), known, _into_text_only)
+    assert not change.is_news
+    assert change.fields["Rating"] == KnownField("picklist", gone=True)
 
 
 def test_a_type_that_is_not_told_any_more_is_no_change_and_is_not_forgotten() -> None:
@@ -99,6 +120,7 @@ def test_a_type_that_is_not_told_any_more_is_no_change_and_is_not_forgotten() ->
 def test_a_source_that_cannot_be_described_now_changes_nothing() -> None:
     change = judge(TABLE, SchemaDrift("sfdc_account", is_known=False), SEEN, _into_text_only)
     assert not change.is_news
+    assert not change.first
     assert (change.absent, change.extra, change.fields) == ((), (), {})
 
 

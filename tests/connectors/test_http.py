@@ -160,6 +160,11 @@ async def test_a_server_that_stays_down_ends_in_one_clear_error(api: Api, sessio
     assert len(clock.waits) == 3
 
 
+def test_six_tries_with_at_most_a_minute_between_are_the_policy_unless_told_otherwise() -> None:
+    policy = RetryPolicy()
+    assert (policy.attempts, policy.first_wait, policy.longest_wait, policy.patience) == (6, 0.5, 60.0, 300.0)
+
+
 async def test_nobody_listening_is_explained_with_a_remedy(retry: RetryPolicy) -> None:
     async with HttpSession("http://127.0.0.1:1", name="acme", retry=retry) as session:
         with pytest.raises(SourceUnavailable, match=r"acme: GET /x got no answer") as caught:
@@ -222,6 +227,23 @@ async def test_a_wait_longer_than_our_patience_surfaces_at_once(api: Api, sessio
         await session.request("GET", "/rows")
     assert caught.value.retry_after == 86400
     assert clock.waits == []
+
+
+async def test_a_wait_as_long_as_our_patience_is_kept(api: Api, clock: Clock) -> None:
+    api.faults.arm("GET /rows", status=429, headers={"Retry-After": "20"})
+    api.faults.arm("GET /rows", status=503)
+    retry = RetryPolicy(attempts=4, patience=20, first_wait=0.25, sleep=clock.sleep)
+    async with HttpSession(api.url, name="acme", auth=FormAuth(), retry=retry) as session:
+        assert (await session.request("GET", "/rows")).json() == [1, 2, 3]
+    assert clock.waits[0] == 20
+    assert len(clock.waits) == 2
+
+
+async def test_with_no_patience_at_all_what_names_no_wait_is_still_tried_again(api: Api, clock: Clock) -> None:
+    api.faults.arm("GET /rows", status=503)
+    retry = RetryPolicy(attempts=2, patience=0, sleep=clock.sleep)
+    async with HttpSession(api.url, name="acme", auth=FormAuth(), retry=retry) as session:
+        assert (await session.request("GET", "/rows")).json() == [1, 2, 3]
 
 
 async def test_many_calls_refused_at_the_same_instant_log_in_once(api: Api, session: HttpSession) -> None:
@@ -404,6 +426,25 @@ async def test_a_run_stops_before_the_apis_own_quota_is_gone(api: Api, retry: Re
             await session.request("GET", "/rows")
     assert "24 hours" in caught.value.remedy
     assert caught.value.facts == {"used": 900, "allowed": 1000, "reserved": 100}
+
+
+async def test_an_answer_that_is_silent_on_the_quota_leaves_what_was_known_of_it(api: Api, retry: RetryPolicy) -> None:
+    budget = CallBudget(
+        share=0.9, read_usage=lambda headers: (int(headers["Used"]), 1000) if "Used" in headers else None
+    )
+    api.faults.arm("GET /rows", headers={"Used": "899"})
+    async with HttpSession(api.url, name="acme", auth=FormAuth(), retry=retry, budget=budget) as session:
+        await session.request("GET", "/rows")
+        await session.request("GET", "/rows")
+    assert budget.usage == (899, 1000)
+
+
+async def test_without_a_share_of_our_own_the_whole_quota_may_be_used() -> None:
+    budget = CallBudget(usage=(999, 1000))
+    budget.check("acme", 5)
+    budget.usage = (1000, 1000)
+    with pytest.raises(RateLimited, match="1000 of 1000 API calls are used, and the last 0 are kept"):
+        budget.check("acme", 5)
 
 
 async def test_a_session_tells_where_its_calls_go(api: Api, retry: RetryPolicy) -> None:

@@ -22,7 +22,10 @@ class Module:
 
 
 _C = "tests/connectors"
-_WAREHOUSE = (f"{_C}/warehouse",)
+_WAREHOUSE = tuple(
+    f"{_C}/warehouse/test_{t}.py"
+    for t in ("merge", "merge_against_model", "absent_columns", "files", "keys", "replay", "quarantine", "conform")
+)
 _NETSUITE = tuple(f"{_C}/netsuite/test_{t}.py" for t in ("pages", "large_tables", "failures", "source", "lines"))
 _SALESFORCE = tuple(
     f"{_C}/salesforce/test_{t}.py" for t in ("deletions", "page", "pieces", "choice", "source", "unfinished")

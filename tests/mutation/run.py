@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -46,13 +47,13 @@ class Stand:
                 (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / path, self.folder / path)
 
-    def start(self, module: Module, source: str, first: Counter[str]) -> ForkProcess:
-        """Run the module's tests against `source` in its place, the tests named in `first` before the others."""
+    def start(self, module: Module, source: str, rank: Mapping[str, float]) -> ForkProcess:
+        """Run the module's tests against `source` in its place, the tests of a low rank first."""
         (self.folder / module.path).write_text(source)
         shutil.rmtree(self._temp, ignore_errors=True)
         self._temp.mkdir()
         self._said.write_text("")
-        process = _FORK.Process(target=_try, args=(self.folder, module, first, self._said, self._temp))
+        process = _FORK.Process(target=_try, args=(self.folder, module, rank, self._said, self._temp))
         process.start()
         return process
 
@@ -64,7 +65,16 @@ class Stand:
         shutil.copyfile(ROOT / module.path, self.folder / module.path)
         if process.exitcode == 0:
             return None
-        return self._said.read_text() or "(not collected, or out of time)"
+        return next((test for test, seconds in self.told() if seconds < 0), "(not collected, or out of time)")
+
+    def output(self) -> str:
+        """What pytest printed last."""
+        return (self.folder.parent / "output").read_text()[-3000:]
+
+    def told(self) -> list[tuple[str, float]]:
+        """The tests that ran, and how many seconds each took; -1 for one that failed."""
+        lines = self._said.read_text().splitlines()
+        return [(test, float(seconds)) for seconds, _, test in (line.partition(" ") for line in lines)]
 
 
 def main() -> int:
@@ -103,22 +113,27 @@ def _examine(module: Module, stands: list[Stand]) -> tuple[int, list[Mutant]]:
     """How many mutants there are, and which of them no test noticed."""
     source = (ROOT / module.path).read_text()
     began = time.monotonic()
-    unchanged = stands[0].start(module, source, Counter())
+    unchanged = stands[0].start(module, source, {})
     unchanged.join()
     if failed := stands[0].end(module, unchanged):
-        raise SystemExit(f"{module.path}: the tests fail without any change: {failed}")
+        raise SystemExit(f"{module.path}: the tests fail without any change: {failed}\n{stands[0].output()}")
+    lasting: dict[str, float] = defaultdict(float)
+    for test, seconds in stands[0].told():
+        lasting[test] += seconds
     limit = 30 + 5 * (time.monotonic() - began)
     every = [m for m in mutants(source, with_sql=module.sql) if not module.only or m.where.startswith(module.only)]
     todo, free = deque(every), list(stands)
     at_work: dict[int, tuple[Stand, Mutant, ForkProcess, float]] = {}
-    killers: dict[str, Counter[str]] = {"": Counter()}
+    killers: dict[str, Counter[str]] = defaultdict(Counter)
+    killed: Counter[str] = Counter()
     survivors: list[Mutant] = []
     while todo or at_work:
         while todo and free:
             stand, mutant = free.pop(), todo.popleft()
-            # What found its neighbours finds a mutant soonest.
-            near = Counter({test: 1000 * n for test, n in killers.get(mutant.where, Counter()).items()})
-            process = stand.start(module, mutant.source, killers[""] + near)
+            # What found its neighbours finds a mutant soonest, else what is quick.
+            near = killers[mutant.where]
+            rank = {test: seconds - killed[test] - 1000 * near[test] for test, seconds in lasting.items()}
+            process = stand.start(module, mutant.source, rank)
             at_work[process.sentinel] = (stand, mutant, process, time.monotonic() + limit)
         wait(list(at_work), timeout=1)
         for sentinel, (stand, mutant, process, deadline) in list(at_work.items()):
@@ -128,21 +143,21 @@ def _examine(module: Module, stands: list[Stand]) -> tuple[int, list[Mutant]]:
             if killer is None:
                 survivors.append(mutant)
             else:
-                killers[""][killer] += 1
-                killers.setdefault(mutant.where, Counter())[killer] += 1
+                killed[killer] += 1
+                killers[mutant.where][killer] += 1
             print("." if killer else "S", end="", flush=True)
             free.append(stand)
             del at_work[sentinel]
     return len(every), survivors
 
 
-def _try(folder: Path, module: Module, first: Counter[str], said: Path, temp: Path) -> None:
+def _try(folder: Path, module: Module, rank: Mapping[str, float], said: Path, temp: Path) -> None:
     """In the forked process: run pytest in the copy, and exit with its code."""
     import pytest
 
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    os.dup2(nothing, 2)
+    output = os.open(said.with_name("output"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     os.chdir(folder)
     os.environ["TMPDIR"] = tempfile.tempdir = str(temp)
     here = {str(ROOT), "", "."}
@@ -152,11 +167,11 @@ def _try(folder: Path, module: Module, first: Counter[str], said: Path, temp: Pa
 
     class Order:
         def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-            items.sort(key=lambda item: -first[item.nodeid])
+            items.sort(key=lambda item: rank.get(item.nodeid, 0))
 
         def pytest_runtest_logreport(self, report: Any) -> None:
-            if report.failed:
-                said.write_text(report.nodeid)
+            with said.open("a") as lines:
+                lines.write(f"{-1 if report.failed else report.duration:.4f} {report.nodeid}\n")
 
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow", f"--basetemp={temp}/tests"]
     os._exit(pytest.main([*options, *module.tests], plugins=[Order()]))
