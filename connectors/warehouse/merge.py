@@ -150,7 +150,10 @@ class Merge:
         files, the newest delivery of the row's own file decides; a tombstone says only that one file does not have
         the row any more, so it yields to any other file that still has it.
         """
+        later = "m.later"
         if self._files:
+            # Between two files the delivery decides, and at one instant the name: not which of them was read first.
+            later = "m.later AND s._file = m.file"
             older = (
                 "m.outdated OR (s._version < m.version AND NOT (m.deleted AND s._file <> m.file)) "
                 "OR (s._version = m.version AND s._file < m.file AND NOT m.deleted)"
@@ -167,7 +170,7 @@ class Merge:
             f"WHEN NOT m.stored AND s._deleted THEN 'deleted' WHEN NOT m.stored THEN 'inserted' "
             f"WHEN m.row IN (SELECT row FROM {SAME}) THEN 'unchanged' "
             f"WHEN s._sparse AND m.deleted AND s._version = m.version THEN 'unchanged' "
-            f"WHEN s._version = m.version AND m.later THEN 'stale' "
+            f"WHEN s._version = m.version AND {later} THEN 'stale' "
             f"WHEN s._deleted AND NOT m.deleted THEN 'deleted' ELSE 'updated' END AS verdict "
             f"FROM {MET} m JOIN {STAGE} s ON s.rowid = m.row"
         )

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from connectors.batch import FileRef
 from connectors.lake.local import LocalLake
 from connectors.warehouse.duckdb import DuckDBWarehouse
-from tests.connectors.warehouse.batches import CONTRACT, USAGE, at, counts, delivery, load_file
+from connectors.window import Window
+from tests.connectors.warehouse.batches import (
+    CONTRACT,
+    USAGE,
+    Batch,
+    at,
+    counts,
+    csv_body,
+    delivery,
+    load,
+    load_file,
+)
 
 MONDAY, TUESDAY, WEDNESDAY = at("2026-06-15 06:00"), at("2026-06-16 06:00"), at("2026-06-17 06:00")
 FILE, OTHER = "cm/usage/2026-06-14.csv.gz", "cm/usage/2026-06-15.csv.gz"
@@ -97,3 +110,47 @@ async def test_a_row_that_cannot_be_read_does_not_bury_its_earlier_version(
 async def test_an_empty_delivery_buries_the_file(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
     await load_file(warehouse, lake, delivery(FILE, MONDAY), usage("A", 1))
     assert counts(await load_file(warehouse, lake, delivery(FILE, TUESDAY))) == {"deleted": 1}
+
+
+async def in_every_order(tmp_path: Path, *deliveries: tuple[FileRef, list[dict[str, Any]]]) -> list[dict[str, int]]:
+    """What lives after loading the deliveries, for each order of loading them; the deliveries of one file are read
+    one after the other, those of the other file before or after them."""
+    found: list[dict[str, int]] = []
+    in_time = sorted(deliveries, key=lambda delivered: delivered[0].last_modified)
+    readings = [sorted(in_time, key=lambda delivered: delivered[0].key, reverse=turned) for turned in (False, True)]
+    for number, (reading, order) in enumerate(itertools.product(readings, itertools.permutations(deliveries))):
+        lake = LocalLake(tmp_path / f"lake{number}")
+        async with DuckDBWarehouse(tmp_path / f"{number}.duckdb") as warehouse:
+            await warehouse.ensure(CONTRACT)
+            for file, rows in order:
+                when = WEDNESDAY + timedelta(hours=1 + reading.index((file, rows)))
+                batch = Batch(lake, USAGE, Window(None, file.last_modified), files=[file], observed=when)
+                body = csv_body(USAGE.fields, rows)
+                await load(warehouse, await batch.add(body, USAGE.fields, None, name="file.csv", source_file=file.key))
+            found.append(await live(warehouse))
+    return found
+
+
+async def test_of_two_files_of_one_instant_with_one_row_the_later_name_wins(tmp_path: Path) -> None:
+    both = ((delivery(FILE, MONDAY), [usage("A", 1)]), (delivery(OTHER, MONDAY), [usage("A", 2)]))
+    assert await in_every_order(tmp_path, *both) == [{"A": 2}] * 4
+
+
+async def test_a_row_that_left_its_file_lives_on_in_an_older_delivery_of_another(tmp_path: Path) -> None:
+    found = await in_every_order(
+        tmp_path,
+        (delivery(FILE, MONDAY), [usage("A", 1), usage("B", 1)]),
+        (delivery(FILE, WEDNESDAY), [usage("B", 1)]),
+        (delivery(OTHER, TUESDAY), [usage("A", 2)]),
+    )
+    assert found == [{"A": 2, "B": 1}] * 12
+
+
+async def test_a_row_that_left_its_file_lives_on_in_another_of_the_same_instant(tmp_path: Path) -> None:
+    found = await in_every_order(
+        tmp_path,
+        (delivery(OTHER, MONDAY), [usage("A", 1)]),
+        (delivery(OTHER, TUESDAY), []),
+        (delivery(FILE, TUESDAY), [usage("A", 2)]),
+    )
+    assert found == [{"A": 2}] * 12
