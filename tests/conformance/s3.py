@@ -142,7 +142,8 @@ class S3JsonStation(S3Station):
             for row in rows
         ]
         text = ("\ufeff" if self.shape.bom else "") + "".join(line + self.shape.line_end for line in lines)
-        return text.encode()
+        # Without a byte it would count as a delivery that went wrong, and the rows it had before would stay.
+        return (text or self.shape.line_end).encode()
 
     def _json(self, value: Value) -> str:
         match value:

@@ -121,6 +121,10 @@ class TestFiles:
         station = sender(bench)
         station.shape = replace(Shape(), **SHAPES[name])
         varied(bench)
+        if station.shape.bom and station.dialect.format == "jsonl":
+            error = await bench.failure()  # RFC 8259 forbids it, and the sender is told
+            assert "byte order mark" in error.cause
+            return
         await bench.good_run()
         await bench.agrees()
         bench.change(lambda ware: ware.put(2, {next(iter(ware.fields)): "changed, \n once"}))

@@ -42,7 +42,7 @@ class HostileSalesforce(Hostile):
                 Route("/services/oauth2/token", self._token, methods=["POST"]),
                 Route(f"{_DATA}/limits", self._guarded(self._limits)),
                 Route(f"{_DATA}/limits/", self._guarded(self._limits)),
-                Route(f"{_DATA}/limits/recordCount/", self._guarded(self._record_count)),
+                Route(f"{_DATA}/limits/recordCount", self._guarded(self._record_count)),
                 Route(f"{_DATA}/sobjects/{{name}}/describe", self._guarded(self._describe)),
                 Route(f"{_DATA}/sobjects/{{name}}/updated/", self._guarded(self._updated)),
                 Route(f"{_DATA}/sobjects/{{name}}/deleted/", self._guarded(self._deleted)),
