@@ -142,10 +142,11 @@ def _examine(module: Module, stands: list[Stand]) -> tuple[int, list[Mutant]]:
             killer = stand.end(module, process)
             if killer is None:
                 survivors.append(mutant)
+                print(f"\nlives: {' | '.join(_name(mutant))}")
             else:
                 killed[killer] += 1
                 killers[mutant.where][killer] += 1
-            print("." if killer else "S", end="", flush=True)
+            print("." if killer else "", end="", flush=True)
             free.append(stand)
             del at_work[sentinel]
     return len(every), survivors

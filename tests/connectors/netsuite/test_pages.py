@@ -155,6 +155,24 @@ async def test_a_page_that_stays_broken_is_an_error(name: str) -> None:
         await shelf.read()
 
 
+async def test_a_page_is_asked_for_three_times_in_all() -> None:
+    shelf = Shelf({(1,), (2,)})
+    shelf.spoils = {-1: SPOILS["empty"]}
+    pages = shelf.pages()
+    with pytest.raises(CountMismatch, match="an empty page, with 2 rows left") as caught:
+        _ = [page async for page in pages]
+    assert (caught.value.facts["expected"], caught.value.facts["received"]) == (2, 0)
+    assert (shelf.queries, pages.doubts, pages.rows) == (3, 3, 0)
+
+
+async def test_each_page_has_its_own_tries_and_every_doubt_is_counted() -> None:
+    shelf = Shelf({(i,) for i in range(8)})
+    shelf.spoils = dict.fromkeys((1, 2, 5, 7), SPOILS["empty"])
+    pages = shelf.pages()
+    assert [page.rows async for page in pages] == [3, 3, 2]
+    assert (pages.doubts, pages.rows) == (4, 8)
+
+
 async def test_the_same_page_over_and_over_is_an_error() -> None:
     shelf = Shelf({(i,) for i in range(10)})
     shelf.spoils = {-1: SPOILS["the first page again"]}
@@ -201,15 +219,25 @@ def test_ranges_cover_every_key_once_and_are_not_too_large(
     assert ranges[0].after is None
     assert ranges[-1].upto is None
     assert all(one.upto == other.after is not None for one, other in pairwise(ranges))
+    held: list[list[int]] = []
     for span in ranges:
-        inside = [n for b, n in buckets.items() if _holds(span, lowest + b * width)]
+        inside = [n for b, n in sorted(buckets.items()) if _holds(span, lowest + b * width)]
+        held.append(inside)
         assert len(inside) <= 1 or sum(inside) <= rows
         assert all(_holds(span, lowest + b * width) == _holds(span, lowest + b * width + width - 1) for b in buckets)
+    assert all(held) or not buckets
+    assert all(sum(one) + other[0] > rows for one, other in pairwise(held))
 
 
-@given(st.integers(-(10**9), 10**12), st.integers(0, 10**12))
-def test_a_histogram_fits_one_page(lowest: int, span: int) -> None:
-    assert span // bucket_width(lowest, lowest + span) < 1000
+def test_buckets_that_fill_a_range_to_the_last_row_stay_together() -> None:
+    assert cut_ranges({0: 5, 1: 5, 2: 1}, 100, 10, 10) == [Range(None, 119), Range(119, None)]
+
+
+@given(st.integers(-(10**9), 10**12), st.integers(0, 3000) | st.integers(0, 10**12))
+def test_a_histogram_fits_one_page_and_is_no_coarser_than_that_asks(lowest: int, span: int) -> None:
+    width = bucket_width(lowest, lowest + span)
+    assert span // width < 1000
+    assert width == 1 or span // (width - 1) >= 1000
 
 
 def test_a_range_is_worth_several_pages_and_no_larger_than_a_part() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 
 import pytest
 from hypothesis import given
@@ -57,14 +58,51 @@ def test_a_file_that_ends_early_is_never_whole(rows: list[list[str]], data: st.D
         file.finish()
 
 
+@given(lines, lines, st.sampled_from([["x"], ["x", "y"], ["x", "y", "z", ""]]), st.booleans(), st.integers(1, 200))
+def test_a_record_of_another_width_is_named_with_its_line(
+    rows: list[list[str]], more: list[list[str]], odd: list[str], quote_all: bool, member: int
+) -> None:
+    before = written([*rows, odd], quote_all=quote_all, end="\n")
+    plain = written([*rows, odd, *more], quote_all=quote_all, end="\n").encode("utf-8", "surrogatepass")
+    packed = b"".join(gzip.compress(plain[i : i + member], 1) for i in range(0, len(plain), member))
+    with pytest.raises(UnreadableFile) as caught:
+        seen(packed, 64)
+    line = before.count("\n")
+    assert caught.value.facts == {"line": line}
+    assert f"the record that ends in line {line} has {len(odd)} cells, the header has 3" in str(caught.value)
+
+
+def test_a_last_record_without_line_break_is_as_wide_as_the_others() -> None:
+    file = seen(gzip.compress(b'Id,Name\n"1\n",a\n2'), 5)
+    with pytest.raises(UnreadableFile, match="ends in line 4 has 1 cells, the header has 2"):
+        file.finish()
+
+
+def test_a_file_that_ends_inside_quotes_is_not_whole() -> None:
+    file = seen(gzip.compress(b'Id,Name\n1,"a\n2,b\n'), 5)
+    with pytest.raises(UnreadableFile, match="inside a quoted value"):
+        file.finish()
+
+
+def test_a_header_that_is_no_text_is_refused() -> None:
+    file = seen(gzip.compress(b"\xff\xfe,Name\n1,a\n"), 5)
+    with pytest.raises(UnreadableFile, match="no CSV header"):
+        _ = file.header
+
+
 def test_a_mark_before_the_header_is_no_part_of_it() -> None:
     file = seen(gzip.compress("\ufeffId,Name\n1,a\n".encode()), 7)
     assert (file.header, file.rows) == (("Id", "Name"), 1)
 
 
-def test_something_else_than_gzip_is_refused() -> None:
-    with pytest.raises(UnreadableFile):
-        GzipCsv("file 1").feed(b"Id,Name\n")
+@pytest.mark.parametrize(
+    "data",
+    [b"Id,Name\n", zlib.compress(b"Id,Name\n"), gzip.compress(b"Id,Name\n") + zlib.compress(b"1,a\n")],
+    ids=["plain", "zlib", "zlib after gzip"],
+)
+def test_something_else_than_gzip_is_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableFile, match=r"file 1 is no gzip .*starts with"):
+        GzipCsv("file 1").feed(data)
 
 
 def test_an_empty_file_has_neither_header_nor_rows() -> None:
