@@ -155,6 +155,36 @@ async def test_a_page_that_stays_broken_is_an_error(name: str) -> None:
         await shelf.read()
 
 
+@pytest.mark.parametrize("rows", [7, 8])
+@pytest.mark.parametrize("upto", [None, (99,)])
+async def test_a_last_page_that_hides_the_last_row_from_its_count_too_is_noticed(rows: int, upto: Key | None) -> None:
+    shelf = Shelf({(i,) for i in range(rows)})
+    shelf.spoils = {3: lambda keys, total: (keys[:-1], total - 1)}
+    assert await shelf.read(**({"upto": upto} if upto else {})) == [(i,) for i in range(rows)]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"count": 1}, {"count": None}, {"count": 2.0}, {"totalResults": None}, {"totalResults": 1}], ids=str
+)
+async def test_a_page_whose_own_counts_are_wrong_is_not_passed_on(wrong: dict[str, object]) -> None:
+    shelf = Shelf({(1,), (2,)})
+
+    async def fetch(query: str) -> Page:
+        page = await shelf.fetch(query)
+        return Page(page.lines, page.rows, page.last, {**page.envelope, **wrong})
+
+    with pytest.raises(CountMismatch, match="a page says it has"):
+        _ = [page async for page in ProvenPages(fetch, shelf.count, shelf.selection, shelf.limit)]
+
+
+async def test_a_first_page_that_is_there_already_is_not_asked_for_again() -> None:
+    shelf = Shelf({(i,) for i in range(5)})
+    first = await shelf.fetch(shelf.selection.page(None, None))
+    pages = ProvenPages(shelf.fetch, shelf.count, shelf.selection, shelf.limit, first=first)
+    assert [page.rows async for page in pages] == [3, 2]
+    assert shelf.queries == 2
+
+
 async def test_a_page_is_asked_for_three_times_in_all() -> None:
     shelf = Shelf({(1,), (2,)})
     shelf.spoils = {-1: SPOILS["empty"]}

@@ -90,6 +90,13 @@ def test_a_header_that_is_no_text_is_refused() -> None:
         _ = file.header
 
 
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_the_rows_of_a_single_column_are_counted_too(size: int) -> None:
+    file = seen(gzip.compress(b"Id\n1\n2\n3\n"), size)
+    file.finish()
+    assert (file.header, file.rows) == (("Id",), 3)
+
+
 def test_a_mark_before_the_header_is_no_part_of_it() -> None:
     file = seen(gzip.compress("\ufeffId,Name\n1,a\n".encode()), 7)
     assert (file.header, file.rows) == (("Id", "Name"), 1)
