@@ -163,6 +163,12 @@ async def test_a_last_page_that_hides_the_last_row_from_its_count_too_is_noticed
     assert await shelf.read(**({"upto": upto} if upto else {})) == [(i,) for i in range(rows)]
 
 
+async def test_a_row_twice_in_place_of_the_last_one_is_noticed() -> None:
+    shelf = Shelf({(i,) for i in range(8)})
+    shelf.spoils = {3: lambda keys, total: ([keys[0], keys[0]], total)}
+    assert await shelf.read() == [(i,) for i in range(8)]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"count": 1}, {"count": None}, {"count": 2.0}, {"totalResults": None}, {"totalResults": 1}], ids=str
 )

@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from connectors.batch import FileRef
 from connectors.lake.local import LocalLake
 from connectors.warehouse.duckdb import DuckDBWarehouse
@@ -129,6 +131,19 @@ async def in_every_order(tmp_path: Path, *deliveries: tuple[FileRef, list[dict[s
                 await load(warehouse, await batch.add(body, USAGE.fields, None, name="file.csv", source_file=file.key))
             found.append(await live(warehouse))
     return found
+
+
+@pytest.mark.parametrize("sent", [(1, 2), (2, 1)])
+async def test_of_two_files_in_one_batch_with_one_row_the_later_name_wins(
+    warehouse: DuckDBWarehouse, lake: LocalLake, sent: tuple[int, int]
+) -> None:
+    files = {FILE: sent[0], OTHER: sent[1]}
+    batch = Batch(lake, USAGE, Window(None, MONDAY), files=[delivery(file, MONDAY) for file in files])
+    for i, (file, number) in enumerate(files.items()):
+        body = csv_body(USAGE.fields, [usage("A", number)])
+        await batch.add(body, USAGE.fields, None, name=f"file-{i}.csv", source_file=file)
+    assert counts(await load(warehouse, batch)) == {"read": 2, "inserted": 1, "stale": 1}
+    assert await live(warehouse) == {"A": files[OTHER]}
 
 
 async def test_of_two_files_of_one_instant_with_one_row_the_later_name_wins(tmp_path: Path) -> None:
