@@ -26,22 +26,13 @@ _WAREHOUSE = tuple(
     f"{_C}/warehouse/test_{t}.py"
     for t in ("merge", "merge_against_model", "absent_columns", "files", "keys", "replay", "quarantine", "conform")
 )
-_SALESFORCE = tuple(f"{_C}/salesforce/test_{t}.py" for t in ("deletions", "page", "pieces", "source", "unfinished"))
-_ZUORA = tuple(f"{_C}/zuora/test_{t}.py" for t in ("failures", "fields", "source", "deletes"))
-
 MODULES = (
     Module("connectors/window.py", (f"{_C}/test_window.py",)),
     Module("connectors/drift.py", (f"{_C}/test_drift.py",)),
     Module("connectors/batch.py", (f"{_C}/test_batch.py",)),
     Module("connectors/http.py", (f"{_C}/test_http.py",), only=("RetryPolicy", "CallBudget", "HttpSession.retrying")),
     Module("connectors/warehouse/merge.py", _WAREHOUSE, sql=True),
-    Module("connectors/warehouse/bury.py", _WAREHOUSE, sql=True),
-    Module("connectors/warehouse/quarantine.py", _WAREHOUSE, sql=True),
-    Module("connectors/warehouse/conform.py", _WAREHOUSE, sql=True),
     Module("connectors/netsuite/ranges.py", (f"{_C}/netsuite/test_pages.py",)),
     Module("connectors/netsuite/pages.py", (f"{_C}/netsuite/test_pages.py",), only=("ProvenPages", "keys_of")),
-    Module("connectors/salesforce/pages.py", _SALESFORCE),
-    Module("connectors/salesforce/deletes.py", _SALESFORCE),
     Module("connectors/zuora/csv_file.py", (f"{_C}/zuora/test_csv_file.py",)),
-    Module("connectors/zuora/download.py", _ZUORA),
 )

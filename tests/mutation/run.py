@@ -30,7 +30,7 @@ from tests.reliability import results
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("equivalent.toml")
-_AT_ONCE = int(os.environ.get("MUT_AT_ONCE", "1"))
+_AT_ONCE = 2
 _FORK = multiprocessing.get_context("fork")
 
 

@@ -230,6 +230,12 @@ def test_a_row_without_a_whole_number_for_a_key_is_doubtful(row: bytes) -> None:
         keys_of(cut(b'{"items":[' + row + b"]}", records="items", opening='{"links":'), ("id",))
 
 
+def test_a_row_with_a_part_of_its_key_is_doubtful() -> None:
+    body = b'{"items":[{"transaction":"1","id":"1"},{"transaction":"1","id":null}]}'
+    with pytest.raises(DoubtfulPageError, match="not every row"):
+        keys_of(cut(body, records="items", opening='{"transaction":'), ("transaction", "id"))
+
+
 async def test_names_in_another_case_are_not_read_as_nulls() -> None:
     shelf = Shelf({(1,)}, Selection("id", "t", ("id",), ("id",), ("id", "email")))
     other = shelf.fetch
@@ -266,7 +272,8 @@ def test_ranges_cover_every_key_once_and_are_not_too_large(
 
 
 def test_buckets_that_fill_a_range_to_the_last_row_stay_together() -> None:
-    assert cut_ranges({0: 5, 1: 5, 2: 1}, 100, 10, 10) == [Range(None, 119), Range(119, None)]
+    buckets = {0: 5, 1: 5, 2: 5, 3: 5, 4: 1}
+    assert cut_ranges(buckets, 100, 10, 10) == [Range(None, 119), Range(119, 139), Range(139, None)]
 
 
 @given(st.integers(-(10**9), 10**12), st.integers(0, 3000) | st.integers(0, 10**12))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.batch import FileRef
+from connectors.contract import Column, Contract, DataType
 from connectors.lake.local import LocalLake
 from connectors.warehouse.duckdb import DuckDBWarehouse
 from connectors.window import Window
@@ -23,6 +25,7 @@ from tests.connectors.warehouse.batches import (
     delivery,
     load,
     load_file,
+    replay,
 )
 
 MONDAY, TUESDAY, WEDNESDAY = at("2026-06-15 06:00"), at("2026-06-16 06:00"), at("2026-06-17 06:00")
@@ -169,3 +172,16 @@ async def test_a_row_that_left_its_file_lives_on_in_another_of_the_same_instant(
         (delivery(FILE, TUESDAY), [usage("A", 2)]),
     )
     assert found == [{"A": 2}] * 12
+
+
+async def test_a_column_added_to_the_contract_is_filled_from_the_files_in_the_lake(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    wider = replace(USAGE, columns=(*USAGE.columns, Column("opens", DataType.INT64, "opens", "Opened.")))
+    batch = Batch(lake, USAGE, Window(None, MONDAY), files=[delivery(FILE, MONDAY)])
+    header = (*USAGE.fields, "opens")
+    await batch.add(csv_body(header, [{**usage("A", 1), "opens": 7}]), header, None, name="a.csv", source_file=FILE)
+    await load(warehouse, batch)
+    await warehouse.ensure(Contract((wider,)))
+    assert counts(await replay(warehouse, batch, wider)) == {"read": 1, "updated": 1}
+    assert await warehouse.rows("SELECT opens FROM STG.s3_cm_usage_data") == [{"opens": 7}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from connectors.lake.local import LocalLake
@@ -191,6 +192,38 @@ async def test_a_row_seen_again_after_its_deletion_is_live_again(warehouse: Duck
     result = await load_rows(warehouse, lake, PLAIN, window(None, "2026-06-17 00:00"), row)
     assert counts(result) == {"read": 1, "updated": 1}
     assert await stored(warehouse, "zuora_account") == {"1": ("here", False)}
+
+
+async def test_a_table_without_a_cursor_is_what_its_last_snapshot_says(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    table = replace(PLAIN, cursor=None)
+    first = [{"Id": i, "Name": "old"} for i in ("1", "2", "3")]
+    await load_rows(warehouse, lake, table, FIRST, *first)
+    second = [{"Id": "1", "Name": "old"}, {"Id": "2", "Name": "new"}, {"Id": "4", "Name": "new"}]
+    result = await load_rows(warehouse, lake, table, window(None, "2026-06-16 12:00"), *second)
+    assert counts(result) == {"read": 3, "inserted": 1, "updated": 1, "unchanged": 1, "deleted": 1}
+    expected = {"1": ("old", False), "2": ("new", False), "3": ("old", True), "4": ("new", False)}
+    assert await stored(warehouse, PLAIN.name) == expected
+
+
+async def test_a_row_without_a_stamp_is_older_than_any_that_has_one(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    bare, dated = {"Id": "1", "Name": "bare"}, {"Id": "1", "Name": "dated", "UpdatedDate": "2026-06-10T00:00:00Z"}
+    await load_rows(warehouse, lake, PLAIN, FIRST, bare)
+    assert counts(await load_rows(warehouse, lake, PLAIN, SECOND, bare)) == {"read": 1, "unchanged": 1}
+    assert counts(await load_rows(warehouse, lake, PLAIN, THIRD, dated)) == {"read": 1, "updated": 1}
+    last = await load_rows(warehouse, lake, PLAIN, window("2026-06-17 12:00", "2026-06-18 12:00"), bare)
+    assert counts(last) == {"read": 1, "stale": 1}
+    assert await stored(warehouse, PLAIN.name) == {"1": ("dated", False)}
+
+
+async def test_a_snapshot_buries_a_row_without_a_stamp(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+    rows = [{"Id": "1", "Name": "bare"}, {"Id": "2", "Name": "bare"}]
+    await load_rows(warehouse, lake, PLAIN, FIRST, *rows)
+    await load_rows(warehouse, lake, PLAIN, window(None, "2026-06-16 12:00"), rows[1])
+    assert await stored(warehouse, PLAIN.name) == {"1": ("bare", True), "2": ("bare", False)}
 
 
 AQUA = ("Id", "Name", "Balance", "UpdatedDate", "_deleted")

@@ -72,6 +72,11 @@ def test_a_record_of_another_width_is_named_with_its_line(
     assert f"the record that ends in line {line} has {len(odd)} cells, the header has 3" in str(caught.value)
 
 
+def test_line_breaks_inside_the_record_itself_count() -> None:
+    with pytest.raises(UnreadableFile, match="ends in line 5 has 2 cells"):
+        seen(gzip.compress(b'h,i,j\n"a\n",b,c\n"d\n",x\n'), 100)
+
+
 def test_a_last_record_without_line_break_is_as_wide_as_the_others() -> None:
     file = seen(gzip.compress(b'Id,Name\n"1\n",a\n2'), 5)
     with pytest.raises(UnreadableFile, match="ends in line 4 has 1 cells, the header has 2"):
