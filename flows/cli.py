@@ -172,6 +172,9 @@ def _flow(
 def _prepare() -> None:
     # Without PREFECT_API_URL a server starts for this run alone: its 20 s are too few on a machine at work.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    # That server would report home, and show a traceback where it cannot.
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
 
 
 def _quarantine(
@@ -189,7 +192,14 @@ def _quarantine(
     if not rows:
         _out.print("Nothing is in quarantine.")
         return
-    grid = Table(*rows[0], box=SIMPLE, pad_edge=False)
+    if action == "show":
+        for row in rows:
+            lines = (f"{name:<7} {value}" for name, value in row.items() if value != "")
+            _out.print("\n".join(lines) + "\n", markup=False, soft_wrap=True)
+        return
+    grid = Table(box=SIMPLE, pad_edge=False)
+    for name in rows[0]:
+        grid.add_column(name, overflow="fold", no_wrap=name in ("table", "since", "batch"))
     for row in rows:
         grid.add_row(*(escape(str(value)) for value in row.values()))
     _out.print(grid)

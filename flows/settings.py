@@ -34,8 +34,8 @@ class FlowSettings(SystemSettings):
     )
     salesforce_instance: Literal["present", "next"] = Field(
         default="present",
-        description="Which org the salesforce flow reads: that of the settings below, or that of their twins, which say "
-        "SALESFORCE_NEXT in the place of SALESFORCE.",
+        description="Which org the salesforce flow reads: that of the settings below, or that of their twins, which "
+        "say SALESFORCE_NEXT in the place of SALESFORCE.",
     )
     slack_webhook_url: SecretStr | None = Field(
         default=None, description="Incoming webhook that hears of failures; nothing is sent without it."

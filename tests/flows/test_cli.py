@@ -146,3 +146,15 @@ def test_a_table_that_the_contract_lacks_is_answered_with_those_it_has() -> None
     ended = mgdw("contract", "show", "sfdc_acount")
     assert ended.status == 1
     assert "sfdc_account" in ended.err
+
+
+def test_a_command_does_not_let_prefect_report_home() -> None:
+    asked = (
+        "import os; [os.environ.pop(name, None) for name in ('PREFECT_SERVER_ANALYTICS_ENABLED', 'DO_NOT_TRACK')]; "
+        "from flows import cli; cli._prepare(); from prefect.settings import get_current_settings as settings; "
+        "print(settings().server.analytics_enabled)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout.strip() == "False"
