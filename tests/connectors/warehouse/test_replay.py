@@ -198,3 +198,13 @@ async def test_any_other_change_of_type_has_a_remedy_that_works(warehouse: DuckD
     assert await warehouse.rows("SELECT id, employees, headcount FROM STG.sfdc_account ORDER BY id") == [
         {"id": "1", "employees": 12, "headcount": "12"}, {"id": "2", "employees": 12, "headcount": "13"},
     ]  # fmt: skip
+
+
+async def test_a_batch_with_a_row_and_its_deletion_changes_nothing_when_loaded_again(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    batch = await Batch(lake, PLAIN, FIRST).rows(row("1"), row("2"))
+    await batch.deletes({"Id": "1", "deletedDate": "2026-06-12T00:00:00Z"})
+    await load(warehouse, batch)
+    assert (await replay(warehouse, batch)).changed == 0
+    assert await stored(warehouse) == [("1", "x", True), ("2", "x", False)]
