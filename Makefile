@@ -51,7 +51,7 @@ lint: $(STAMP) ## Style, types and SQL
 format: $(STAMP) ## Let ruff format the code
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
 
-mutate: $(STAMP) ## Change the code on purpose, one place at a time: each change has to fail a test (an hour)
+mutate: $(STAMP) ## Change the code on purpose, one place at a time: each change has to fail a test (an hour or more)
 	@$(BIN)/python -m tests.mutation.run
 
 bench: $(STAMP) ## Speed and memory of the load path against plain download plus typed read
