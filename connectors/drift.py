@@ -108,9 +108,10 @@ def judge(table: Table, drift: SchemaDrift, known: Mapping[str, KnownField], fit
         UnknownField: the source lacks a field that it never had, or that identifies rows.
         TypeChanged: a field has a type that its column does not hold.
     """
-    if not drift.is_known:
-        return SchemaChange(table.name, not known, (), (), (), (), (), (), {})
     before = {name.casefold(): seen for name, seen in known.items()}
+    if not drift.is_known:
+        gone = tuple(f for f in table.fields if before.get(f.casefold(), KnownField()).gone)
+        return SchemaChange(table.name, not known, gone, (), (), (), (), (), {})
     vital = {table.column(name).field for name in (*table.primary_key, table.cursor, table.deleted_flag) if name}
     unheard = [f for f in drift.missing if f in vital or f.casefold() not in before]
     if unheard:

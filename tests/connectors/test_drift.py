@@ -124,6 +124,12 @@ def test_a_source_that_cannot_be_described_now_changes_nothing() -> None:
     assert (change.absent, change.extra, change.fields) == ((), (), {})
 
 
+def test_a_field_known_to_be_gone_is_not_asked_for_while_the_source_cannot_be_described() -> None:
+    known = {**SEEN, "Name": KnownField("string", gone=True)}
+    change = judge(TABLE, SchemaDrift("sfdc_account", is_known=False), known, _into_text_only)
+    assert change.absent == ("Name",)
+
+
 def test_names_are_compared_without_regard_to_case() -> None:
     change = judge(TABLE, SchemaDrift("sfdc_account", types={"NAME": "string"}), SEEN, _into_text_only)
     assert not change.is_news
