@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from connectors.batch import FileRef
-from connectors.errors import MgdwError, TruncatedBody
+from connectors.errors import MgdwError, SourceUnavailable, TruncatedBody
 from connectors.s3.credentials import AssumedRole, static_keys
 from connectors.s3.refusals import explained, is_changed
 from connectors.s3.settings import S3Settings
@@ -56,6 +63,12 @@ class Bucket:
             "max_retries": settings.retries,
             "retry_timeout": timedelta(seconds=settings.retry_seconds),
         }
+        self._again = AsyncRetrying(
+            stop=stop_after_attempt(min(3, settings.retries + 1)) | stop_after_delay(settings.retry_seconds),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            retry=retry_if_exception_type(SourceUnavailable),
+            reraise=True,
+        )
         self._store = S3Store(
             settings.bucket,
             config=config,
@@ -72,9 +85,14 @@ class Bucket:
     async def files(self, prefix: str) -> list[FileRef]:
         """Every object below `prefix`, in key order.
 
+        obstore asks again after an error, but not after an answer that ended early: then the list is begun anew.
+
         Raises:
             CredentialsRefused, PermissionMissing, UnknownObject, SourceUnavailable
         """
+        return await self._again(self._list, prefix)
+
+    async def _list(self, prefix: str) -> list[FileRef]:
         found: list[FileRef] = []
         try:
             pages = obstore.list(self._store, prefix=prefix, chunk_size=1000)  # pyright: ignore[reportUnknownMemberType]

@@ -141,3 +141,16 @@ async def test_drift_compares_the_newest_file_with_the_contract(
 
     assert (of_cm.missing, of_cm.added) == (("spam_complaints",), ("complaints", "sms_sent"))
     assert (of_emma.missing, of_emma.added) == ((), ("plan",))
+
+
+@pytest.mark.parametrize("rest", [0, 200])
+async def test_a_list_that_ends_early_is_asked_for_again(
+    bucket: S3Server, source: S3Source, cm: Table, rest: int
+) -> None:
+    bucket.deliver([sent("cm/usage/a.csv.gz", csv_body(cm, ["A1"]), day=0)])
+    bucket.faults.arm(r"GET .*list-type=2", truncate_after=rest, times=2)
+
+    [batch] = await source.plan(cm, TableState())
+
+    assert [f.key for f in batch.files] == ["cm/usage/a.csv.gz"]
+    assert not bucket.faults.pending
