@@ -100,9 +100,9 @@ class Station(ABC):
     def lose_a_row(self) -> None:
         """From now on the server counts one row more than it sends, or sends a body that was cut off at the origin."""
 
+    @abstractmethod
     def expire(self) -> None:
-        """End all sessions."""
-        raise NotImplementedError(f"{self.source} has no sessions")
+        """End all sessions, or what stands for them."""
 
     def times(self, pattern: str) -> int:
         """How many requests so far match."""
