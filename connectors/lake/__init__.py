@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 from connectors.batch import Manifest, Part, PartFormat, PartKind
@@ -69,7 +69,15 @@ class Lake(Protocol):
         ...
 
     def uri(self, manifest: Manifest, part: Part) -> str:
-        """Where the warehouse reads the part: a local path, or `gs://…`."""
+        """Where the part lies: a local path, or `gs://…`."""
+        ...
+
+    def local(self, manifest: Manifest, parts: Iterable[Part]) -> AbstractContextManager[Mapping[str, str]]:
+        """The parts as local files for the time of the block: part name → path. Not to be written to.
+
+        A remote lake downloads them, verified against its checksums, and blocks meanwhile: for a worker thread.
+        Raises UnreadableFile for a part that is gone or not as it was written, StorageFull, SourceUnavailable.
+        """
         ...
 
 

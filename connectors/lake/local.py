@@ -7,8 +7,8 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -125,6 +125,11 @@ class LocalLake:
     def uri(self, manifest: Manifest, part: Part) -> str:
         """The absolute path of the part."""
         return str(self.root / manifest.prefix / part.name)
+
+    @contextmanager
+    def local(self, manifest: Manifest, parts: Iterable[Part]) -> Generator[Mapping[str, str]]:
+        """The parts where they lie; see `Lake.local`."""
+        yield {part.name: self.uri(manifest, part) for part in parts}
 
     @staticmethod
     def _read(path: Path) -> Manifest:

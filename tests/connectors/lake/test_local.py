@@ -146,6 +146,17 @@ async def test_uri_is_where_the_part_can_be_read(tmp_path: Path) -> None:
     assert Path(lake.uri(manifest, manifest.parts[0])).read_bytes() == b"Id\n1\n"
 
 
+async def test_parts_are_local_files_inside_the_block(tmp_path: Path) -> None:
+    lake = LocalLake(tmp_path)
+    parts = [await written(lake, manifest_of().prefix, body) for body in (b"Id\n1\n", b"Id\n2\n", b"Id\n3\n")]
+    manifest = manifest_of(*parts)
+    with lake.local(manifest, parts[:2]) as files:
+        assert {name: Path(path).read_bytes() for name, path in files.items()} == {
+            parts[0].name: b"Id\n1\n",
+            parts[1].name: b"Id\n2\n",
+        }
+
+
 @pytest.fixture
 def little_room() -> Iterator[None]:
     """Files of this process may not grow over 64 KiB; the kernel then refuses a write as it does on a full disk."""
