@@ -35,4 +35,5 @@ MODULES = (
     Module("connectors/netsuite/ranges.py", (f"{_C}/netsuite/test_pages.py",)),
     Module("connectors/netsuite/pages.py", (f"{_C}/netsuite/test_pages.py",), only=("ProvenPages", "keys_of")),
     Module("connectors/zuora/csv_file.py", (f"{_C}/zuora/test_csv_file.py",)),
+    Module("connectors/salesforce/pages.py", (f"{_C}/salesforce/test_pages.py",)),
 )

@@ -3,12 +3,15 @@
 The tree is copied, changed there, and the module's tests run until the first that fails. A survivor has to be listed
 in equivalent.toml with the reason why no test can tell it from the original; otherwise the run fails, as it does when
 a listed one is killed or gone. Written for this project because cosmic-ray and mutmut leave SQL text alone, and start
-an interpreter for each mutant: here it is forked with everything imported but our own code.
+an interpreter for each mutant: here it is forked with everything imported but our own code, which is compiled before.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
+import contextlib
+import importlib
 import multiprocessing
 import os
 import shutil
@@ -19,6 +22,7 @@ import time
 import tomllib
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
+from importlib.util import cache_from_source
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -30,7 +34,7 @@ from tests.reliability import results
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("equivalent.toml")
-_AT_ONCE = 2
+_OURS = ("tests", "connectors", "flows", "sandbox")
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -46,10 +50,14 @@ class Stand:
             if (ROOT / path).is_file():
                 (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / path, self.folder / path)
+        for name in _OURS:
+            compileall.compile_dir(self.folder / name, quiet=2)
 
     def start(self, module: Module, source: str, rank: Mapping[str, float]) -> ForkProcess:
         """Run the module's tests against `source` in its place, the tests of a low rank first."""
-        (self.folder / module.path).write_text(source)
+        path = self.folder / module.path
+        path.write_text(source)
+        Path(cache_from_source(path)).unlink(missing_ok=True)
         shutil.rmtree(self._temp, ignore_errors=True)
         self._temp.mkdir()
         self._said.write_text("")
@@ -67,6 +75,10 @@ class Stand:
             return None
         return next((test for test, seconds in self.told() if seconds < 0), "(not collected, or out of time)")
 
+    def imported(self) -> list[str]:
+        """What the last process had imported that is not ours."""
+        return self._said.with_name("imported").read_text().splitlines()
+
     def output(self) -> str:
         """What pytest printed last."""
         return (self.folder.parent / "output").read_text()[-3000:]
@@ -79,14 +91,16 @@ class Stand:
 
 def main() -> int:
     """0 when every survivor is listed and every listed one survives."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("modules", nargs="*", metavar="module")
-    asked = set(parser.parse_args().modules)
+    parser.add_argument("--at-once", type=int, default=2, help="mutants tried side by side (default: 2)")
+    given = parser.parse_args()
+    asked = set(given.modules)
     _import_others()
     listed = tomllib.loads(LIST.read_text())["mutant"]
     good = True
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        stands = [Stand(Path(folder) / str(i)) for i in range(_AT_ONCE)]
+        stands = [Stand(Path(folder) / str(i)) for i in range(given.at_once)]
         for module in (m for m in MODULES if not asked or m.path in asked):
             known = {_key(entry): entry["reason"] for entry in listed if entry["module"] == module.path}
             every, survivors = _examine(module, stands)
@@ -117,6 +131,9 @@ def _examine(module: Module, stands: list[Stand]) -> tuple[int, list[Mutant]]:
     unchanged.join()
     if failed := stands[0].end(module, unchanged):
         raise SystemExit(f"{module.path}: the tests fail without any change: {failed}\n{stands[0].output()}")
+    for name in stands[0].imported():
+        with contextlib.suppress(Exception):  # what cannot be imported out of its turn is imported by each process
+            importlib.import_module(name)
     lasting: dict[str, float] = defaultdict(float)
     for test, seconds in stands[0].told():
         lasting[test] += seconds
@@ -163,7 +180,7 @@ def _try(folder: Path, module: Module, rank: Mapping[str, float], said: Path, te
     os.environ["TMPDIR"] = tempfile.tempdir = str(temp)
     here = {str(ROOT), "", "."}
     sys.path[:] = [str(folder), *(p for p in sys.path if p not in here)]
-    for name in [n for n in sys.modules if n.split(".")[0] in ("tests", "connectors", "flows", "sandbox")]:
+    for name in [n for n in sys.modules if n.split(".")[0] in _OURS]:
         del sys.modules[name]
 
     class Order:
@@ -174,8 +191,23 @@ def _try(folder: Path, module: Module, rank: Mapping[str, float], said: Path, te
             with said.open("a") as lines:
                 lines.write(f"{-1 if report.failed else report.duration:.4f} {report.nodeid}\n")
 
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow", f"--basetemp={temp}/tests"]
-    os._exit(pytest.main([*options, *module.tests], plugins=[Order()]))
+    options = [
+        "-x",
+        "-q",
+        "--assert=plain",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-m",
+        "not slow",
+        f"--basetemp={temp}/tests",
+    ]
+    code = pytest.main([*options, *module.tests], plugins=[Order()])
+    # Prefect takes its settings from the environment when it is imported, and that is made by the tests.
+    others = [n for n in sys.modules if n.split(".")[0] not in (*_OURS, "__main__", "prefect", "conftest")]
+    said.with_name("imported").write_text("\n".join(others))
+    os._exit(code)
 
 
 def _import_others() -> None:
