@@ -26,6 +26,7 @@ from connectors.warehouse import LoadResult, Warehouse
 from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
 from flows.alerts import drift_text, findings_text, post
 from flows.failures import Failure, StepFailed
+from flows.gcp import google_access
 from flows.report import load_rows
 from flows.settings import FlowSettings
 from flows.sources import SOURCES, SourceName, build_source
@@ -80,11 +81,12 @@ async def load_source(
     contract = FlowSettings.from_environment().contract()
     tables = chosen_tables(contract, name, names)
     settings = WarehouseSettings.from_environment()
-    lake = open_lake(settings)
+    google = google_access()
+    lake = open_lake(settings, google)
     async with AsyncExitStack() as stack:
         stack.enter_context(subscribed(_to_run_log(name)))
         try:
-            warehouse = await stack.enter_async_context(open_warehouse(settings))
+            warehouse = await stack.enter_async_context(open_warehouse(settings, google))
             await warehouse.ensure(contract)
             source = await stack.enter_async_context(build_source(name))
         except MgdwError as error:
@@ -154,6 +156,8 @@ async def load_batch(table: Table, manifest: Manifest, lake: Lake, warehouse: Wa
     emit(ProgressEvent(table.source, table.name, "loading", rows=manifest.rows, bytes=manifest.bytes))
     result = await warehouse.load(table, manifest, lake, run_id=run_id())
     emit(ProgressEvent(table.source, table.name, "loaded", rows=result.read, bytes=result.bytes))
+    if result.quarantined:
+        get_run_logger().warning("quarantined %s: %s rows", table.name, result.quarantined)
     return result
 
 
