@@ -33,6 +33,7 @@ class LoadResult:
         missing: keys that a keys part has and STG lacks, or has in an older version, though their time was covered:
             rows that were lost. Rows in quarantine are not among them.
         skipped: True when the ledger had the batch already and nothing was done.
+        bytes_billed, slot_ms: what BigQuery billed for all jobs of the load; 0 on DuckDB.
     """
 
     table: str
@@ -50,6 +51,8 @@ class LoadResult:
     files: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    bytes_billed: int = 0
+    slot_ms: int = 0
 
     @property
     def changed(self) -> int:

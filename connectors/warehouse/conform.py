@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 
 from connectors.batch import Manifest
 from connectors.contract import Column, DataType, Table
-from connectors.lake import Lake
 from connectors.warehouse.casting import EXPECTED, exact
 from connectors.warehouse.ddl import has_files
 from connectors.warehouse.readers import StoredPart, has_tombstone_field, key_relation, raw_relation
@@ -112,9 +111,12 @@ class Conform:
         return f"CASE WHEN {self.sparse} THEN {either(m.condition for m in self.tombstone_misfits)} ELSE {usual} END"
 
 
-def conform(table: Table, manifest: Manifest, lake: Lake) -> Conform:
-    """The typed relation of a batch. Raises UnreadableFile when a part lacks a key column or the cursor."""
-    parts = [StoredPart(p, lake.uri(manifest, p)) for p in manifest.parts if p.kind == "rows"]
+def conform(table: Table, manifest: Manifest, paths: Mapping[str, str]) -> Conform:
+    """The typed relation of a batch, whose parts lie at `paths` (by part name).
+
+    Raises UnreadableFile when a part lacks a key column or the cursor.
+    """
+    parts = [StoredPart(p, paths[p.name]) for p in manifest.parts if p.kind == "rows"]
     tombstones = has_tombstone_field(parts)
     raw = raw_relation(table, parts, manifest.null_text)
     zone = manifest.midnight_zone
@@ -139,18 +141,18 @@ def conform(table: Table, manifest: Manifest, lake: Lake) -> Conform:
     )
 
 
-def conform_deletes(table: Table, manifest: Manifest, lake: Lake) -> str | None:
+def conform_deletes(table: Table, manifest: Manifest, paths: Mapping[str, str]) -> str | None:
     """SELECT of the key columns and `_at` (UTC) from the deletes parts, with `_fits`; None when there are none."""
-    parts = [StoredPart(p, lake.uri(manifest, p)) for p in manifest.parts if p.kind == "deletes"]
+    parts = [StoredPart(p, paths[p.name]) for p in manifest.parts if p.kind == "deletes"]
     if not parts:
         return None
     raw = key_relation(table, parts, manifest.null_text)
     return _conform_keys(table, raw, manifest.midnight_zone, f"coalesce(_time, {stamp(manifest.window.hi)}) AS _at")
 
 
-def conform_keys(table: Table, manifest: Manifest, lake: Lake) -> str:
+def conform_keys(table: Table, manifest: Manifest, paths: Mapping[str, str]) -> str:
     """SELECT of the key columns and `_version` of all living rows from the keys parts, with `_fits`."""
-    parts = [StoredPart(p, lake.uri(manifest, p)) for p in manifest.parts if p.kind == "keys"]
+    parts = [StoredPart(p, paths[p.name]) for p in manifest.parts if p.kind == "keys"]
     cursor = table.column(table.cursor).field if table.cursor else None
     raw = key_relation(table, parts, manifest.null_text, stamp=cursor)
     if not parts:

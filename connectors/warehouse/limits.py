@@ -1,8 +1,11 @@
-"""When a batch is too bad to be believed. Pure facts; the warehouse stops the batch."""
+"""When a batch is too bad to be believed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from connectors.batch import Manifest
+from connectors.errors import MassDeletion
 
 
 @dataclass(frozen=True)
@@ -30,4 +33,15 @@ class Limits:
         return deleted > self.delete_rows and deleted > self.delete_share * living
 
 
-__all__ = ["Limits"]
+def check_deleted(limits: Limits, manifest: Manifest, buried: int, living: int) -> None:
+    """Stop a batch that would make tombstones of `buried` of `living` rows. Raises MassDeletion."""
+    if limits.too_many_deleted(buried, living):
+        raise MassDeletion(
+            f"{manifest.table}: {manifest.window} would delete {buried:,} of {living:,} living rows",
+            remedy="Nothing was loaded. Check that the source still shows all rows to the integration user. If "
+            "they are gone indeed, run once with MGDW_DELETE_SHARE=1.",
+            table=manifest.table, deleted=buried, living=living,
+        )  # fmt: skip
+
+
+__all__ = ["Limits", "check_deleted"]

@@ -70,13 +70,13 @@ def count_held(table: Table) -> str:
 
 
 def hold(table: Table) -> str:
-    """Keep the entries whose key can be read in a temporary table: row, the key columns, version, observed_at."""
+    """Keep the entries whose key can be read in a temporary table: row_key, the key columns, version, observed_at."""
     keys = ", ".join(
         f"TRY_CAST(row_key->>{i} AS {DUCKDB_TYPES[table.column(k).type]}) AS {name(k)}"
         for i, k in enumerate(table.primary_key)
     )
     return (
-        f"CREATE OR REPLACE TEMP TABLE batch_held AS SELECT rowid AS row, {keys}, row_version AS version, observed_at "
+        f"CREATE OR REPLACE TEMP TABLE batch_held AS SELECT row_key, {keys}, row_version AS version, observed_at "
         f"FROM {QUARANTINE} WHERE table_name = {text(table.name)} AND row_key IS NOT NULL"
     )
 
@@ -86,7 +86,7 @@ def settle(table: Table, target: str, stored_version: str) -> str:
     seen = "b.observed_at >= h.observed_at"
     files = f"LEFT JOIN ({select_deliveries(table)}) d ON d.key = t._file " if has_files(table) else ""
     return (
-        f"DELETE FROM {QUARANTINE} WHERE rowid IN (SELECT h.row FROM {HELD} h JOIN {target} t "
+        f"DELETE FROM {QUARANTINE} WHERE {_entries(table)} (SELECT h.row_key FROM {HELD} h JOIN {target} t "
         f"ON {match(table.primary_key, 'h', 't')} LEFT JOIN {LEDGER} b ON b.batch_id = t._batch_id {files}"
         f"WHERE {stored_version} > h.version OR ({stored_version} = h.version AND {seen}) "
         f"OR (t._deleted AND t._deleted_at >= h.version AND {seen}))"
@@ -96,10 +96,14 @@ def settle(table: Table, target: str, stored_version: str) -> str:
 def settle_staged(table: Table, stage: str, observed: datetime) -> str:
     """Remove the entries of rows that this batch has in good shape, also where STG had them like this already."""
     return (
-        f"DELETE FROM {QUARANTINE} WHERE rowid IN (SELECT h.row FROM {HELD} h JOIN {stage} s "
+        f"DELETE FROM {QUARANTINE} WHERE {_entries(table)} (SELECT h.row_key FROM {HELD} h JOIN {stage} s "
         f"ON {match(table.primary_key, 'h', 's')} WHERE s._misfit = 0 AND s._version >= h.version "
         f"AND h.observed_at <= {stamp(observed)})"
     )
+
+
+def _entries(table: Table) -> str:
+    return f"table_name = {text(table.name)} AND row_key IN"
 
 
 def select_groups(table: str | None) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from connectors.errors import ConfigurationError
+from connectors.google import GoogleAccess
 from connectors.lake import Lake
 from connectors.lake.local import LocalLake
 from connectors.settings import SystemSettings
@@ -49,7 +50,7 @@ class WarehouseSettings(SystemSettings):
         return Limits(self.quarantine_share, self.quarantine_rows, self.delete_share, self.delete_rows)
 
 
-def open_warehouse(settings: WarehouseSettings) -> Warehouse:
+def open_warehouse(settings: WarehouseSettings, google: GoogleAccess | None = None) -> Warehouse:
     """The warehouse the settings name, to be used as `async with`."""
     return DuckDBWarehouse(
         settings.duckdb_path,
@@ -60,7 +61,7 @@ def open_warehouse(settings: WarehouseSettings) -> Warehouse:
     )
 
 
-def open_lake(settings: WarehouseSettings) -> Lake:
+def open_lake(settings: WarehouseSettings, google: GoogleAccess | None = None) -> Lake:
     """The lake the settings name. Raises ConfigurationError for a place this program cannot write to."""
     if "://" in settings.lake:
         raise ConfigurationError(
