@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -14,9 +15,14 @@ from connectors.settings import SystemSettings
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud import bigquery, storage
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
-_EMULATORS = {"bigquery": "BIGQUERY_EMULATOR_HOST", "storage": "STORAGE_EMULATOR_HOST"}
-"""Where Google's own clients look for a server in the place of the real one."""
+_EMULATORS = {
+    "bigquery": "BIGQUERY_EMULATOR_HOST",
+    "storage": "STORAGE_EMULATOR_HOST",
+    "secretmanager": "SECRET_MANAGER_EMULATOR_HOST",
+}
+"""Where a server stands in the place of the real one: `http://host:port`. Google's own clients read the first two."""
 
 
 class GoogleSettings(SystemSettings):
@@ -62,6 +68,25 @@ class GoogleAccess:
         from google.cloud import storage
 
         return storage.Client(project=self.project, credentials=self._credentials_for("storage"))
+
+    def secret_manager(self) -> SecretManagerServiceClient:
+        """A Secret Manager client that speaks REST, as an emulator does: what is tested is what runs.
+
+        Raises google.auth.exceptions.DefaultCredentialsError without any credentials.
+        """
+        from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+        from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
+            SecretManagerServiceRestTransport,
+        )
+
+        credentials = self._credentials_for("secretmanager")
+        if emulator := os.environ.get(_EMULATORS["secretmanager"]):
+            place = urlsplit(emulator)
+            transport = SecretManagerServiceRestTransport(
+                host=place.netloc, url_scheme=place.scheme, credentials=credentials
+            )
+            return SecretManagerServiceClient(transport=transport)
+        return SecretManagerServiceClient(credentials=credentials, transport="rest")
 
     def _credentials_for(self, service: str) -> Credentials | None:
         """An emulator gets no real token."""

@@ -55,7 +55,9 @@ class DailySummary:
 
     def markdown(self) -> str:
         refreshed = [r.name for r in self.refreshes if r.state == "refreshed"]
-        return summary_markdown(self.loads, status_counts(self.nodes), refreshed, self.failures, list(self.skipped))
+        return summary_markdown(
+            self.loads, status_counts(self.nodes), refreshed, self.failures, list(self.skipped), nodes=self.nodes
+        )
 
 
 @flow(name="daily-refresh", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])

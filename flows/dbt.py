@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,9 @@ from connectors.progress import ProgressEvent, emit
 from connectors.warehouse.settings import WarehouseSettings
 from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
+from flows.gcp import key_file
 from flows.lineage import node_name
+from flows.report import cost_columns
 from flows.settings import FlowSettings
 
 Layer = Literal["ods", "edw"]
@@ -31,12 +34,14 @@ LAYERS: tuple[Layer, ...] = ("ods", "edw")
 
 @dataclass(frozen=True)
 class DbtNode:
-    """One node of run_results.json: a model, seed or test and how it ended."""
+    """One node of run_results.json: a model, seed or test, how it ended, and what BigQuery billed for it."""
 
     unique_id: str
     status: str
     message: str
     seconds: float
+    bytes_billed: int = 0
+    slot_ms: int = 0
 
     @property
     def name(self) -> str:
@@ -67,12 +72,13 @@ def _run_name() -> str:
 
 
 @flow(name="dbt", flow_run_name=_run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
-async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[DbtNode]:
+async def dbt(layer: Layer = "ods", exclude: list[str] | None = None, tests: bool = True) -> list[DbtNode]:
     """Build one layer of the warehouse with its tests.
 
     Args:
         layer: `ods` (staging views, brand rule, ODS) or `edw` (EDW and the marts).
         exclude: dbt selectors to leave out, for example `source:zuora.zuora_invoice+`.
+        tests: False builds without testing the data, where it is a piece of the whole.
 
     Raises:
         DbtFailed: when a model or a test failed; what does not depend on it is built.
@@ -83,14 +89,16 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
     results.unlink(missing_ok=True)  # those of an earlier build would pass for this one's
     # `--selector` would make dbt ignore `--exclude`: this says the same as the selector of the layer's name.
     arguments = ["build", "--select", f"tag:{layer}", "--indirect-selection", "buildable"]
-    arguments += ["--target", settings.dbt_target, "--exclude-resource-type", "unit_test", "--no-use-colors"]
+    arguments += ["--target", settings.target, "--exclude-resource-type", "unit_test", "--no-use-colors"]
+    if not tests:
+        arguments += ["--exclude-resource-type", "test"]
     if exclude:
         arguments += ["--exclude", *exclude]
     emit(ProgressEvent("dbt", layer, "loading"))
     # A thread without the run's context: prefect-dbt would make each of some 240 nodes and tests a task run of its own,
     # which takes three times as long as dbt itself. The artifact below shows every node.
     try:
-        await asyncio.get_running_loop().run_in_executor(None, _invoke, settings, arguments)
+        await asyncio.get_running_loop().run_in_executor(None, _invoke, settings, arguments, flow_run.id or "local")
     except ValueError as error:
         raise _did_not_run(layer, error) from error
     nodes = read_run_results(results)
@@ -100,7 +108,14 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None) -> list[Db
     await acreate_table_artifact(
         key=f"dbt-{layer}",
         table=[
-            {"node": n.name, "status": n.status, "seconds": round(n.seconds, 2), "message": n.message} for n in nodes
+            {
+                "node": n.name,
+                "status": n.status,
+                "seconds": round(n.seconds, 2),
+                **cost_columns(nodes, n),
+                "message": n.message,
+            }
+            for n in nodes
         ],
         description=f"dbt build of {layer}: {status_counts(nodes)}",
     )
@@ -119,14 +134,47 @@ def _did_not_run(layer: Layer, error: ValueError) -> StepFailed:
     return StepFailed(step, [Failure(step, "", f"dbt did not run: {cause}", remedy)], [f"all that {step} builds"])
 
 
-def _invoke(settings: FlowSettings, arguments: list[str]) -> None:
-    # The profile reads this variable, and knows neither our default nor the folder a relative path starts from.
-    os.environ["MGDW_DUCKDB_PATH"] = str(WarehouseSettings.from_environment().duckdb_path.absolute())
+def _invoke(settings: FlowSettings, arguments: list[str], run: str) -> None:
+    with profile_environment(settings, run) as variables, environment(variables):
+        try:
+            runner(settings).invoke(arguments)
+        finally:
+            if settings.target == "local":
+                # dbt-duckdb holds the file open for as long as the process lives; the next step needs it.
+                DuckDBConnectionManager.close_all_connections()
+
+
+@contextmanager
+def profile_environment(settings: FlowSettings, run: str) -> Generator[dict[str, str]]:
+    """What profiles.yml reads beyond what the environment has, while dbt runs.
+
+    The profile knows neither our defaults nor the folder a relative path starts from.
+
+    Args:
+        run: label of the BigQuery jobs.
+    """
+    with key_file() as key:
+        yield {
+            "MGDW_DUCKDB_PATH": str(WarehouseSettings.from_environment().duckdb_path.absolute()),
+            "MGDW_DBT_MAXIMUM_BYTES_BILLED": str(settings.dbt_maximum_bytes_billed),
+            "MGDW_RUN_ID": run,
+            **key,
+        }
+
+
+@contextmanager
+def environment(variables: dict[str, str]) -> Generator[None]:
+    """Environment variables that are set while the block runs."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
-        runner(settings).invoke(arguments)
+        yield
     finally:
-        # dbt-duckdb holds the file open for as long as the process lives; the next step needs it.
-        DuckDBConnectionManager.close_all_connections()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def runner(settings: FlowSettings) -> PrefectDbtRunner:
@@ -151,6 +199,8 @@ def read_run_results(path: Path) -> list[DbtNode]:
             status=node["status"],
             message=node.get("message") or "",
             seconds=node["execution_time"],
+            bytes_billed=int((node.get("adapter_response") or {}).get("bytes_billed") or 0),
+            slot_ms=int((node.get("adapter_response") or {}).get("slot_ms") or 0),
         )
         for node in json.loads(path.read_text())["results"]
     ]

@@ -14,6 +14,7 @@ from connectors.errors import ConfigurationError
 from connectors.warehouse import QuarantinedRow, QuarantineGroup, Warehouse
 from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
+from flows.gcp import google_access
 from flows.load import source_of
 from flows.replay import replayed
 from flows.settings import FlowSettings
@@ -52,7 +53,7 @@ async def quarantine(
         raise ConfigurationError(f"quarantine {action} needs a table", remedy="Name one that `quarantine list` shows.")
     if action == "replay":
         await _replay(contract, table)
-    async with open_warehouse(WarehouseSettings.from_environment()) as warehouse:
+    async with open_warehouse(WarehouseSettings.from_environment(), google_access()) as warehouse:
         await warehouse.ensure(contract)
         if action == "show" and table is not None:
             rows = [_row(one) for one in await warehouse.quarantined_rows(table, limit)]
@@ -81,7 +82,7 @@ def _row(row: QuarantinedRow) -> dict[str, Any]:
 
 
 async def _replay(contract: Contract, table: str | None) -> None:
-    async with open_warehouse(WarehouseSettings.from_environment()) as warehouse:
+    async with open_warehouse(WarehouseSettings.from_environment(), google_access()) as warehouse:
         await warehouse.ensure(contract)
         batches = await _batches(warehouse, table)
     tables = [t for t in contract.tables if t.name in batches]

@@ -18,6 +18,7 @@ from connectors.warehouse import LoadResult, Warehouse
 from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
 from flows.alerts import tell_slack
 from flows.failures import Failure
+from flows.gcp import google_access
 from flows.load import LoadFailed, run_id, source_of
 from flows.report import load_rows
 from flows.settings import FlowSettings
@@ -56,10 +57,11 @@ async def replayed(
 ) -> list[LoadResult]:
     """Replay tables, or only these batches of them. Raises LoadFailed."""
     settings = WarehouseSettings.from_environment()
-    lake = open_lake(settings)
+    google = google_access()
+    lake = open_lake(settings, google)
     results: list[LoadResult] = []
     failures: list[Failure] = []
-    async with open_warehouse(settings) as warehouse:
+    async with open_warehouse(settings, google) as warehouse:
         await warehouse.ensure(contract)
 
         async def load(table: Table, manifest: Manifest) -> LoadResult:

@@ -2,27 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from connectors.warehouse import LoadResult
 from flows.failures import Failure
+
+_NUMBERS = ("read", "inserted", "updated", "deleted", "unchanged", "stale", "quarantined")
+_LIST_PRICE = 6.25
+"""US dollars a TiB, on demand, in the location US (Google Cloud price list, BigQuery, 2026)."""
+
+
+class Costly(Protocol):
+    """What BigQuery billed for: a load, a dbt node. Both are 0 on DuckDB."""
+
+    @property
+    def bytes_billed(self) -> int: ...
+
+    @property
+    def slot_ms(self) -> int: ...
+
+
+def cost_columns(all_of_them: Sequence[Costly], one: Costly) -> dict[str, int]:
+    """The cost of one of several, as columns; none of them where nothing was billed for at all (DuckDB)."""
+    if not any(each.bytes_billed or each.slot_ms for each in all_of_them):
+        return {}
+    return {"bytes billed": one.bytes_billed, "slot ms": one.slot_ms}
+
+
+def cost_text(spent: Iterable[Costly]) -> str:
+    """What several cost together; empty where nothing was billed for.
+
+    `1.50 GiB billed ($0.01 on demand at the list price), 12.3 slot seconds`.
+    """
+    billed = used = 0
+    for one in spent:
+        billed += one.bytes_billed
+        used += one.slot_ms
+    if not billed and not used:
+        return ""
+    dollars = f"${billed / 2**40 * _LIST_PRICE:,.2f} on demand at the list price"
+    return f"{billed / 2**30:,.2f} GiB billed ({dollars}), {used / 1000:,.1f} slot seconds"
 
 
 def load_rows(results: Sequence[LoadResult], failures: Sequence[Failure]) -> list[dict[str, Any]]:
     """One row per table for the load artifact: batches of the same table are added up, failures come last."""
     merged: dict[str, dict[str, Any]] = {}
+    costs = cost_columns(results, results[0]) if results else {}
     for result in results:
         row = merged.setdefault(
             result.table,
             {
                 "table": result.table, "batches": 0, "read": 0, "inserted": 0, "updated": 0, "deleted": 0,
                 "unchanged": 0, "stale": 0, "quarantined": 0, "window": "", "state": "unchanged",
+                **dict.fromkeys(costs, 0),
             },
         )  # fmt: skip
         row["batches"] += 1
-        for name in ("read", "inserted", "updated", "deleted", "unchanged", "stale", "quarantined"):
+        for name in _NUMBERS:
             row[name] += getattr(result, name)
+        for name, value in (cost_columns(results, result) if costs else {}).items():
+            row[name] += value
         row["window"] = window_text(result)
         row["state"] = "loaded" if row["inserted"] or row["updated"] or row["deleted"] else "unchanged"
     rows = [merged[name] for name in sorted(merged)]
@@ -41,13 +81,24 @@ def summary_markdown(
     refreshed: Sequence[str],
     failures: Sequence[Failure],
     skipped: Sequence[str],
+    *,
+    nodes: Sequence[Costly] = (),
 ) -> str:
-    """The run summary of the daily refresh as markdown."""
+    """The run summary of the daily refresh as markdown.
+
+    Args:
+        built: how many dbt nodes ended how.
+        nodes: the dbt nodes, for what they cost.
+    """
     total = {n: sum(getattr(r, n) for r in results) for n in ("read", "inserted", "updated", "deleted", "quarantined")}
     verdict = "Failed" if failures else "Done"
     numbers = ("read", "inserted", "updated", "deleted", "unchanged", "quarantined")
     counted = ", ".join(f"{count:,} {name}" for name, count in total.items())
     lines = ["# Daily refresh", "", f"**{verdict}**: rows {counted}.", ""]
+    if cost := cost_text([*results, *nodes]):
+        lines += [f"Cost: {cost} (loads: {cost_text(results) or 'nothing'}; dbt: {cost_text(nodes) or 'nothing'}).", ""]
+    if results and (costs := cost_columns(results, results[0])):
+        numbers = (*numbers, *costs)
     lines += [f"| table | {' | '.join(numbers)} | window |", f"|---|{'---:|' * len(numbers)}---|"]
     lines += [
         f"| {row['table']} | {' | '.join(f'{row[name]:,}' for name in numbers)} | {row['window']} |"

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import functools
 
-from prefect_gcp import GcpCredentials, GcpSecret
+from prefect.runtime import flow_run
 
-from connectors.errors import SettingMissing
-from connectors.secrets import SecretResolver, from_environment
+from connectors.secrets import SecretManager, SecretResolver, from_environment
+from flows.gcp import project_access
 from flows.settings import FlowSettings
 
 
 def resolver(settings: FlowSettings) -> SecretResolver:
-    """The resolver that the settings ask for."""
+    """The resolver that the settings ask for. A flow run reads each secret once; the next run reads it anew.
+
+    Raises:
+        SettingMissing, ConfigurationError, SourceUnavailable: no way to Secret Manager; see `flows.gcp`.
+    """
     if settings.secrets == "environment":
         return from_environment
-    credentials = GcpCredentials.load(settings.gcp_credentials_block, _sync=True)  # pyright: ignore[reportCallIssue]
-    return functools.partial(from_secret_manager, credentials)
+    run = flow_run.id
+    return _of_run(run) if run else SecretManager(project_access())
 
 
-def from_secret_manager(credentials: GcpCredentials, name: str) -> str:
-    """The newest version of the secret `name`. Raises SettingMissing, naming the secret and never its value."""
-    try:
-        secret = GcpSecret(gcp_credentials=credentials, secret_name=name)
-        return secret.read_secret(_sync=True).decode()  # pyright: ignore[reportCallIssue]
-    except Exception as error:  # the client raises a dozen kinds; all mean the same here
-        raise SettingMissing(
-            f"secret {name!r} could not be read from Secret Manager ({type(error).__name__})",
-            remedy=f"Create it and grant the flow's service account access: `gcloud secrets create {name}`.",
-        ) from error
+@functools.lru_cache(maxsize=4)
+def _of_run(_run: str) -> SecretManager:
+    """A few runs may be under way in one process: the sources of a daily refresh."""
+    return SecretManager(project_access())

@@ -9,10 +9,13 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from connectors.contract import Contract, load_contract
+from connectors.errors import ConfigurationError
 from connectors.settings import SystemSettings
+from connectors.warehouse.settings import WarehouseSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+DbtTarget = Literal["local", "dev", "prod"]
 Folder = Annotated[Path, AfterValidator(Path.absolute)]
 """Absolute, because dbt takes a relative one from its own project."""
 
@@ -27,7 +30,9 @@ class FlowSettings(SystemSettings):
         description="Where `secret://name` is looked up: `NAME` in the environment, or Google Secret Manager.",
     )
     gcp_credentials_block: str = Field(
-        default="mg-dw", description="Prefect GcpCredentials block used for Secret Manager when secrets = gcp."
+        default="mg-dw",
+        description="Prefect GcpCredentials block for BigQuery, Cloud Storage and Secret Manager; without a block of "
+        "the usual name, application default credentials.",
     )
     aws_credentials_block: str | None = Field(
         default=None, description="Prefect AwsCredentials block for the usage bucket; None takes keys from MGDW_S3_*."
@@ -40,7 +45,16 @@ class FlowSettings(SystemSettings):
     slack_webhook_url: SecretStr | None = Field(
         default=None, description="Incoming webhook that hears of failures; nothing is sent without it."
     )
-    dbt_target: str = Field(default="local", description="dbt target: local (DuckDB), dev or prod (BigQuery).")
+    dbt_target: DbtTarget | None = Field(
+        default=None,
+        description="dbt target: local (DuckDB), dev (BigQuery, everything in the dataset DEV) or prod (BigQuery). Not "
+        "set it follows MGDW_WAREHOUSE: local or prod.",
+    )
+    dbt_maximum_bytes_billed: int = Field(
+        default=100 * 2**30,
+        ge=10 * 2**20,
+        description="Bytes that one statement of dbt may bill on BigQuery; it refuses one that would read more.",
+    )
     dbt_project_dir: Folder = Field(default=PROJECT / "dbt", description="Folder of the dbt project.")
     dbt_target_path: Folder = Field(
         default=PROJECT / "dbt" / "target", description="Where dbt writes manifest.json, run_results.json and docs."
@@ -48,6 +62,24 @@ class FlowSettings(SystemSettings):
     hyper_dir: Folder | None = Field(
         default=None, description="Folder for .hyper files of the marts, for people without a Tableau server."
     )
+
+    @property
+    def target(self) -> DbtTarget:
+        """The dbt target for the warehouse. Raises ConfigurationError when the two do not belong together."""
+        warehouse = WarehouseSettings.from_environment().warehouse
+        usual: DbtTarget = "local" if warehouse == "duckdb" else "prod"
+        target = self.dbt_target or usual
+        if (target == "local") != (usual == "local"):
+            raise ConfigurationError(
+                f"MGDW_DBT_TARGET is {target}, and MGDW_WAREHOUSE is {warehouse}: dbt would build in another warehouse",
+                remedy="Unset MGDW_DBT_TARGET (it follows the warehouse), or set MGDW_WAREHOUSE to the one meant.",
+            )
+        return target
+
+    @property
+    def mart_dataset(self) -> str:
+        """Dataset (schema) that dbt builds the marts in."""
+        return "DEV" if self.target == "dev" else "EDW"
 
     def contract(self) -> Contract:
         """The contract of the dbt project these settings name. Raises ContractError."""

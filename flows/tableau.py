@@ -21,11 +21,10 @@ from connectors.tableau.settings import TableauSettings
 from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
+from flows.gcp import google_access
 from flows.lineage import Exposure, tableau_exposures
 from flows.secrets import resolver
 from flows.settings import FlowSettings
-
-MART_SCHEMA = "EDW"
 
 
 @flow(name="tableau", flow_run_name="tableau", on_failure=[tell_slack], on_crashed=[tell_slack])
@@ -49,7 +48,7 @@ async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | 
     failures: list[Failure] = []
     emit(ProgressEvent("tableau", "refreshes", "waiting"))
     if settings.hyper_dir is not None:
-        failures += await _write_files(ready, settings.hyper_dir)
+        failures += await _write_files(ready, settings.hyper_dir, settings.mart_dataset)
     results: list[RefreshResult] = []
     if TableauSettings.from_environment().server_url is not None and ready:
         try:
@@ -85,12 +84,12 @@ async def refresh(names: list[str]) -> list[RefreshResult]:
 
 
 @task(name="hyper", cache_policy=NO_CACHE, task_run_name="hyper {mart}")
-async def hyper(mart: str, folder: Path) -> int:
-    """One mart as a .hyper file. Returns its rows."""
+async def hyper(mart: str, folder: Path, dataset: str) -> int:
+    """One mart of a dataset as a .hyper file. Returns its rows."""
     with tempfile.TemporaryDirectory(prefix="mgdw-hyper-") as scratch:
         parquet = Path(scratch) / f"{mart}.parquet"
-        async with open_warehouse(WarehouseSettings.from_environment()) as warehouse:
-            await warehouse.export_parquet(f"{MART_SCHEMA}.{mart}", parquet)
+        async with open_warehouse(WarehouseSettings.from_environment(), google_access()) as warehouse:
+            await warehouse.export_parquet(f"{dataset}.{mart}", parquet)
         return await asyncio.to_thread(write_hyper, parquet, folder / f"{mart}.hyper")
 
 
@@ -103,11 +102,11 @@ def _manifest(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-async def _write_files(exposures: list[Exposure], folder: Path) -> list[Failure]:
+async def _write_files(exposures: list[Exposure], folder: Path, dataset: str) -> list[Failure]:
     failures: list[Failure] = []
     for mart in dict.fromkeys(mart for e in exposures for mart in e.marts):
         try:
-            await hyper(mart, folder)
+            await hyper(mart, folder, dataset)
         except MgdwError as error:
             failures.append(Failure.of("tableau", f"{mart}.hyper", error))
     return failures
