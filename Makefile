@@ -12,10 +12,10 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export UV_LINK_MODE := copy
 
-.PHONY: help install demo ui sandbox test test-all mutate lint format types bench docs lock clean
+.PHONY: help install demo ui sandbox test emulators test-bigquery test-all mutate lint format types bench docs lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Create .venv and install everything from the lock file
 
@@ -38,9 +38,15 @@ sandbox: $(STAMP) ## The outside world on loopback: Salesforce, NetSuite, Zuora,
 	@$(BIN)/python -m sandbox
 
 test: $(STAMP) ## The fast ring of tests
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow and not bigquery" -n 2 --dist loadfile
 
-test-all: $(STAMP) ## All tests
+emulators: $(STAMP) ## Install BigQuery, Cloud Storage and Secret Manager on loopback into .emulators/
+	@$(BIN)/python -m tests.bigquery.emulators.install
+
+test-bigquery: emulators ## The tests with Google's own clients, on the emulators
+	@$(BIN)/python -m pytest -m "bigquery and not slow" -n 2 --dist loadfile tests/bigquery
+
+test-all: emulators ## All tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP) ## Style, types and SQL
@@ -60,12 +66,15 @@ bench: $(STAMP) ## Speed and memory of the load path against plain download plus
 docs: $(STAMP) ## Write the generated pages anew: settings, list of tables
 	@$(BIN)/python -m docs.generate
 
-COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml
+LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
+COMPILE := $(LOCK) --python-version 3.11 pyproject.toml
+EMULATORS := tests/bigquery/emulators
 
 lock: ## Resolve pyproject.toml anew into locks/
 	@$(BIN)/uv $(COMPILE) -o locks/runtime.txt
 	@$(BIN)/uv $(COMPILE) --extra dev -c locks/runtime.txt -o locks/dev.txt
+	@cd $(EMULATORS) && $(CURDIR)/$(BIN)/uv $(LOCK) --python-version 3.13 --override overrides.txt requirements.in -o lock.txt
 
-clean: ## Remove the demo, caches and build output (keeps .venv)
+clean: ## Remove the demo, caches and build output (keeps .venv and .emulators)
 	rm -rf .demo .pytest_cache .hypothesis .ruff_cache dbt/target dbt/logs
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv/*' -not -path './.emulators/*' -prune -exec rm -rf {} +

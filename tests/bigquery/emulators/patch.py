@@ -1,0 +1,113 @@
+"""Edits to local-bigquery 0.4.0 (MIT): it runs on Python 3.11 and serves dbt-bigquery.
+
+Each edit names its reason and replaces a text that must be there exactly once, so that another release is refused
+rather than half changed. Run by the emulators' own interpreter: `python patch.py`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+RELEASE = "0.4.0"
+BRACKETS = "Python 3.11 has no type parameters in brackets"
+QUOTES = "Python 3.11 has no quotes of the same kind inside an f-string"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One replacement in one file of the package."""
+
+    file: str
+    why: str
+    old: str
+    new: str
+    times: int = 1
+
+    def apply(self, package: Path) -> None:
+        """Rewrite the file. Raises SystemExit when the text is not there as often as expected."""
+        path = package / self.file
+        text = path.read_text()
+        if text.count(self.old) != self.times:
+            raise SystemExit(f"local-bigquery: {self.file} has not what is to be changed ({self.why}): {self.old!r}")
+        path.write_text(text.replace(self.old, self.new))
+
+
+EDITS = (
+    Edit(
+        "catalog/metadata.py",
+        BRACKETS,
+        "[R: Resource](",
+        "(",
+        times=3,
+    ),
+    Edit(
+        "catalog/metadata.py",
+        BRACKETS,
+        "\nclass Index(Resource):",
+        '\nR = typing.TypeVar("R", bound=Resource)\n\n\nclass Index(Resource):',
+    ),
+    Edit(
+        "catalog/metadata.py",
+        BRACKETS,
+        "import time\n",
+        "import time\nimport typing\n",
+    ),
+    Edit(
+        "engine/results.py",
+        QUOTES,
+        """error('{message.replace("'", "''")}')""",
+        """error('{message}')""",
+    ),
+    Edit(
+        "engine/results.py",
+        QUOTES,
+        'error in writing field {column}"\n',
+        'error in writing field {column}".replace("\'", "\'\'")\n',
+    ),
+    Edit(
+        "jobs/query.py",
+        "dbt reads the job's destination after CREATE TABLE AS SELECT",
+        "    if not scripted:\n        return (children[0] if children else JobStatistics2()), [], result\n",
+        """    if not scripted:
+        only = children[0] if children else JobStatistics2()
+        if only.statementType == "CREATE_TABLE_AS_SELECT" and only.ddlTargetTable:
+            result = only.ddlTargetTable
+        return only, [], result
+""",
+    ),
+    Edit(
+        "sql/script.py",
+        "dbt's insert_overwrite assigns a list of variables at once: SET (a, b) = (SELECT AS STRUCT ...)",
+        "            target, value = item.this.this, item.this.expression\n",
+        """            target, value = item.this.this, item.this.expression
+            if isinstance(target, (exp.Tuple, exp.Paren)):
+                variables = target.expressions if isinstance(target, exp.Tuple) else [target.this]
+                query = value.this if isinstance(value, (exp.Subquery, exp.Paren)) else value
+                if isinstance(query, exp.Select):
+                    for variable, column in zip(variables, query.expressions):
+                        one = query.copy()
+                        one.set("kind", None)
+                        one.set("expressions", [(column.this if isinstance(column, exp.Alias) else column).copy()])
+                        self.assign(self.variable(variable.name), exp.Subquery(this=one))
+                    continue
+""",
+    ),
+)
+
+
+def main() -> None:
+    """Change the installed package."""
+    found = importlib.metadata.version("local-bigquery")
+    if found != RELEASE:
+        raise SystemExit(f"local-bigquery {found} is installed; these edits are for {RELEASE}")
+    spec = importlib.util.find_spec("local_bigquery")
+    assert spec is not None and spec.origin is not None
+    for edit in EDITS:
+        edit.apply(Path(spec.origin).parent)
+
+
+if __name__ == "__main__":
+    main()
