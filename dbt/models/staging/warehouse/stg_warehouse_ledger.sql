@@ -16,7 +16,8 @@ renamed as (
 
         window_hi as window_end_at,
         loaded_at
-    from source
+    -- Not `from source`: in BigQuery the name `source` would then be the whole row, not the column.
+    from source as ledger
 
 )
 
