@@ -1,3 +1,5 @@
+{{ config(**layout(cluster=['customer_key'])) }}
+
 with customers as (
 
     select * from {{ ref('dim_customer_ods') }}

@@ -1,3 +1,5 @@
+{{ config(**layout(by='invoice_date', cluster=['brand', 'customer_key'])) }}
+
 with invoices as (
 
     select * from {{ ref('fct_invoice_ods') }}

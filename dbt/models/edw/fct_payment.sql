@@ -1,3 +1,5 @@
+{{ config(**layout(by='effective_date', cluster=['brand', 'customer_key'])) }}
+
 with payments as (
 
     select * from {{ ref('fct_payment_ods') }}

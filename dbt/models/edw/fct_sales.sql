@@ -1,3 +1,5 @@
+{{ config(**layout(by='close_date', cluster=['brand', 'customer_key', 'sales_rep_key'])) }}
+
 with lines as (
 
     select * from {{ ref('fct_opportunity_line_ods') }}

@@ -1,3 +1,5 @@
+{{ config(**layout(cluster=['brand', 'customer_key', 'subscription_number'])) }}
+
 with versions as (
 
     select * from {{ ref('fct_subscription_ods') }}

@@ -1,3 +1,5 @@
+{{ config(**layout(by='usage_date', cluster=['brand', 'customer_key', 'account_number'])) }}
+
 with usage_days as (
 
     select * from {{ ref('fct_usage_ods') }}

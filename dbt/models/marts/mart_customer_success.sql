@@ -1,3 +1,5 @@
+{{ config(**layout(by='month_start', cluster=['brand', 'customer_key'])) }}
+
 with usage_days as (
 
     select

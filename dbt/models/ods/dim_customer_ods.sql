@@ -1,3 +1,5 @@
+{{ config(**layout(cluster=['customer_id'])) }}
+
 with accounts as (
 
     select * from {{ ref('int_commercial_accounts') }}

@@ -1,3 +1,5 @@
+{{ config(**layout(by='invoice_date', cluster=['brand', 'account_number'])) }}
+
 with zuora as (
 
     select * from {{ ref('int_commercial_invoices') }}

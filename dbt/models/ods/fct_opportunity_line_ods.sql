@@ -1,3 +1,5 @@
+{{ config(**layout(by='close_date', cluster=['brand', 'opportunity_id'])) }}
+
 with opportunities as (
 
     select * from {{ ref('fct_opportunity_ods') }}

@@ -1,3 +1,5 @@
+{{ config(**layout(by='close_date', cluster=['brand', 'customer_id'])) }}
+
 with opportunities as (
 
     select * from {{ ref('int_commercial_opportunities') }}

@@ -1,3 +1,5 @@
+{{ config(**layout(by='effective_date', cluster=['brand', 'account_number'])) }}
+
 with zuora as (
 
     select * from {{ ref('int_commercial_payments') }}

@@ -1,3 +1,5 @@
+{{ config(**layout(cluster=['brand', 'subscription_number'])) }}
+
 with versions as (
 
     select * from {{ ref('int_finance_subscription_versions') }}

@@ -1,3 +1,5 @@
+{{ config(**layout(by='usage_date', cluster=['account_number', 'platform'])) }}
+
 with usage_days as (
 
     select * from {{ ref('int_commercial_usage') }}
