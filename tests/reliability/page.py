@@ -145,13 +145,24 @@ def _state_machine() -> str:
         "returns, bursts in one second, late commits, clock skew, fields that come and go, overlapping backfills, API",
         "faults and crashes. After each, target and source have to be equal.",
         "",
-        *_table(found.get("sources", {}), leave_out="seconds"),
+        *_machine_figures({source: found["sources"][source] for source in _NAMES if source in found["sources"]}),
     ]
     broken = found.get("mutants", {})
     if broken:
         lines += ["", f"Loaders broken on purpose that the machine found: {len(broken)}."]
         lines += [f"- {name} (after {about['examples']:,} histories)" for name, about in broken.items()]
     return "\n".join(lines) + "\n"
+
+
+def _machine_figures(known: dict[str, dict[str, Any]]) -> list[str]:
+    """A column a source, a row a figure."""
+    lines = ["| | " + " | ".join(_NAMES[source] for source in known) + " |", "|---|" + "---:|" * len(known)]
+    lines += [_row(title, (of[name] for of in known.values())) for name, title in _MACHINE.items()]
+    for source, of in known.items():
+        if len(of["code"]) > 1:
+            parts = " and ".join(f"{count:,}" for count in of["code"].values())
+            lines += ["", f"{_NAMES[source]}'s code changed on the way: {parts} of its histories were run with each."]
+    return lines
 
 
 def _conformance() -> str:
@@ -178,14 +189,29 @@ def _mutation() -> str:
     return "\n".join(["## Mutation testing", "", about, "", *_table(found)]) + "\n"
 
 
-def _table(found: dict[str, dict[str, Any]], *, leave_out: str = "") -> list[str]:
+def _table(found: dict[str, dict[str, Any]]) -> list[str]:
     """Figures by name, in the order of the first row."""
-    columns = [name for name in dict.fromkeys(name for row in found.values() for name in row) if name != leave_out]
+    columns = list(dict.fromkeys(name for row in found.values() for name in row))
     titles = " | ".join(name.replace("_", " ") for name in columns)
     lines = [f"| | {titles} |", "|---|" + "---:|" * len(columns)]
     return lines + [_row(_NAMES.get(k, k), (row.get(name, "") for name in columns)) for k, row in found.items()]
 
 
+_MACHINE = {
+    "examples": "histories",
+    "violations": "violations",
+    "steps": "steps",
+    "syncs": "runs",
+    "crashes": "… in which the process died",
+    "crashes_drawn": "… in which it was to die, had it had so many effects",
+    "faults": "faults that requests met",
+    "backfills": "backfills",
+    "replays": "batches loaded again",
+    "rows_compared": "living rows compared, every column",
+    "tombstones_compared": "tombstones compared",
+    "calls": "requests of undisturbed runs",
+    "most_calls": "the most of one such run",
+}
 _WALKS = {
     "increment": "an increment with updates, deletes and late rows: every effect, every way",
     "first load": "the first load, from nothing: a sample",

@@ -40,6 +40,7 @@ class ModelBucket:
     Attributes:
         troubles: what goes wrong with the request of that number, counted from the last `arm`.
         hooks: what happens just before the request of that number.
+        struck: troubles that a request met since the last `arm`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ModelBucket:
     troubles: dict[int, Trouble] = field(default_factory=dict[int, Trouble])
     hooks: dict[int, Any] = field(default_factory=dict[int, Any])
     calls: int = 0
+    struck: int = 0
     _since: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -71,6 +73,7 @@ class ModelBucket:
         """Set what the next requests meet."""
         with self._lock:
             self.troubles, self.hooks, self._since = dict(troubles), dict(hooks), self.calls
+            self.struck = 0
 
     def answer(self, method: str, url: str, headers: Any) -> tuple[int, dict[str, str], bytes, Trouble | None]:
         """Answer one request: status, headers, body, and how it is spoilt."""
@@ -81,6 +84,7 @@ class ModelBucket:
             if hook:
                 hook()
             trouble = self.troubles.pop(number, None)
+            self.struck += trouble is not None
             told = {"Date": format_datetime(self.now, usegmt=True), "Server": "model"}
             if trouble == "broken":
                 return 500, told, self._echo("InternalError", headers), None
@@ -140,6 +144,8 @@ class ModelBucket:
 
 class _Door(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body of an answer are two packets: the second would wait for the first one's receipt, 40 ms.
+    disable_nagle_algorithm = True
     bucket: ModelBucket
 
     def do_GET(self) -> None:

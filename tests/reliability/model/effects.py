@@ -35,6 +35,7 @@ class Effects:
     Attributes:
         hooks: what happens just before an effect of that number.
         faults: what goes wrong with the request of that number (requests are counted apart).
+        struck: faults that a request met.
     """
 
     crash_at: int | None = None
@@ -43,6 +44,7 @@ class Effects:
     faults: dict[int, Fault] = field(default_factory=dict[int, Fault])
     count: int = 0
     requests: int = 0
+    struck: int = 0
     dead: bool = False
 
     @property
@@ -54,6 +56,9 @@ class Effects:
         """The next effect is about to happen; returns its number."""
         if self.dead:
             raise Crash
+        if self.crash_after and self.crash_at is not None and self.count >= self.crash_at:
+            # Nobody told when that effect was done (a statement, a chunk): it is done now.
+            self._die()
         self.count += 1
         hook = self.hooks.get(self.count)
         if hook:
@@ -72,7 +77,9 @@ class Effects:
     def next_fault(self) -> Fault | None:
         """What goes wrong with the next request."""
         self.requests += 1
-        return self.faults.get(self.requests)
+        fault = self.faults.get(self.requests)
+        self.struck += fault is not None
+        return fault
 
     def _die(self) -> None:
         self.dead = True

@@ -29,8 +29,10 @@ STARTS = tuple(
 """Clocks of the source: behind ours, near it, ahead of it."""
 NUMBERS = st.integers(0, 11)
 SELDOM = st.sampled_from([False, False, False, True])
-CRASHES = st.none() | st.tuples(st.integers(1, 60), st.booleans())
-TROUBLED = st.dictionaries(st.integers(1, 14), st.sampled_from(FAULTS), max_size=3)
+ANY = st.integers(0, 999)
+"""The number of an effect or a request, modulo as many as there are."""
+CRASHES = st.none() | st.tuples(ANY, st.booleans())
+TROUBLED = st.dictionaries(ANY, st.sampled_from(FAULTS), max_size=3)
 SOME = st.lists(NUMBERS, min_size=1, max_size=4)
 SEEDS = st.integers(0, 30)
 SECONDS = st.sampled_from([0, 0.4, 1, 2, 61, 299, 1799, 1801, 2200, 7200, 86_400])
@@ -116,7 +118,7 @@ class SourceMachine(WatchedRuns):
     # Things go wrong
 
     @rule(
-        at=st.integers(1, 30),
+        at=ANY,
         numbers=st.lists(NUMBERS, min_size=1, max_size=4),
         seed=SEEDS,
         seconds=SECONDS,
@@ -156,6 +158,13 @@ class SourceMachine(WatchedRuns):
         self.sync_in_trouble(full, crash, faults)
         self.sync_and_compare(full)
 
+    @rule(number=NUMBERS, seed=SEEDS, full=SELDOM, crash=st.tuples(ANY, st.booleans()))
+    def die_while_loading(self, number: int, seed: int, full: bool, crash: tuple[int, bool]) -> None:
+        """There is something to load, and the process dies over it."""
+        self.model.write(number, seed)
+        self.model.advance(self.LAG + 2)
+        self.sync_in_trouble_and_compare(full, crash, {})
+
     @rule(full=SELDOM)
     def sync_and_compare(self, full: bool) -> None:
         self.armed = Armed()
@@ -173,10 +182,8 @@ class SourceMachine(WatchedRuns):
         self.compare_table()
 
     @precondition(lambda self: self.covered() is not None)
-    @rule(
-        ago=st.integers(0, 100_000), width=st.integers(1, 50_000), label=st.sampled_from(["backfill-1", "backfill-2"])
-    )
-    def backfill(self, ago: int, width: int, label: str) -> None:
+    @rule(ago=st.integers(0, 100_000), width=st.integers(1, 50_000), crash=CRASHES, faults=TROUBLED)
+    def backfill(self, ago: int, width: int, crash: tuple[int, bool] | None, faults: dict[int, Fault]) -> None:
         async def plan(table: Table, _: TableState) -> list[BatchRequest]:
             horizon = await self.source.horizon(table)
             lo = horizon - timedelta(seconds=ago)
@@ -184,6 +191,7 @@ class SourceMachine(WatchedRuns):
             return [BatchRequest(table, Window(lo, hi), label=f"backfill-{self.runs}")]
 
         self.tally.backfills += 1
+        self.armed.crash, self.armed.faults = crash, faults
         self.sync(plan=plan)
         self.look()
 
@@ -214,8 +222,8 @@ class SourceMachine(WatchedRuns):
             if not manifests:
                 return
             manifest = manifests[pick % len(manifests)]
-            landed = await stage.warehouse.rows('SELECT batch_id FROM "STG"."_ledger"')
-            if manifest.batch_id in {row["batch_id"] for row in landed}:
+            landed = stage.batches()
+            if manifest.batch_id in landed:
                 await stage.warehouse.load(self.TABLE, manifest, stage.lake, run_id="replay", again=True)
 
         before = self.windows()
@@ -236,5 +244,6 @@ class SourceMachine(WatchedRuns):
             self.compare(full=True)
             found = traces(self.stage, self.errors, self.secrets())
             assert not found, found
+            self.tally.examples += 1
         finally:
             self.stage.clear()

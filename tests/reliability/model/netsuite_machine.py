@@ -36,6 +36,10 @@ KEY = (
     .decode()
 )
 TOKEN = "netsuite-planted-token-4712"
+SETTINGS = NetSuiteSettings(
+    account="1234567", client_id="model", certificate_id="model-certificate", private_key=SecretStr(KEY),
+    page_rows=5, part_rows=4,
+)  # fmt: skip
 
 
 class NetSuiteMachine(SourceMachine):
@@ -47,12 +51,8 @@ class NetSuiteMachine(SourceMachine):
         return NetSuiteModel(model, TOKEN)
 
     def connect(self, retry: RetryPolicy) -> Source:
-        settings = NetSuiteSettings(
-            account="1234567", client_id="model", certificate_id="model-certificate", private_key=SecretStr(KEY),
-            page_rows=5, part_rows=4,
-        )  # fmt: skip
         wire = Wire(self.server.serve, lambda: self.stage.effects, self.server.expire)
-        return NetSuiteSource(settings, transport=wire, retry=retry)
+        return NetSuiteSource(SETTINGS, transport=wire, retry=retry)
 
     def key(self, number: int) -> Any:
         return 100 + number

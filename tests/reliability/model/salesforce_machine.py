@@ -41,6 +41,8 @@ class _Door(BaseHTTPRequestHandler):
     """The socket that simple-salesforce needs for describe."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body of an answer are two packets: the second would wait for the first one's receipt, 40 ms.
+    disable_nagle_algorithm = True
     org: SalesforceOrg
 
     def do_GET(self) -> None:
@@ -65,11 +67,11 @@ class SalesforceMachine(SourceMachine):
     RESTORES = True
     TELLS_TYPES = True
     door: ThreadingHTTPServer
+    settings: SalesforceSettings
 
     def start(self, model: ModelTable, data: st.DataObject) -> SalesforceOrg:
-        host, port = self.door.server_address[:2]
         org = SalesforceOrg(
-            model, f"http://{host}:{port}", SECRET, TOKEN,
+            model, self.settings.login_url, SECRET, TOKEN,
             page_rows=data.draw(st.sampled_from([1, 3, 50])),
             lists_restored=data.draw(st.booleans()),
         )  # fmt: skip
@@ -77,9 +79,8 @@ class SalesforceMachine(SourceMachine):
         return org
 
     def connect(self, retry: RetryPolicy) -> Source:
-        settings = SalesforceSettings(login_url=self.server.base, client_id="model", client_secret=SecretStr(SECRET))
         wire = Wire(self.server.serve, lambda: self.stage.effects, self.server.expire)
-        return SalesforceSource(settings, transport=wire, retry=retry)
+        return SalesforceSource(self.settings, transport=wire, retry=retry)
 
     def key(self, number: int) -> Any:
         return f"001{number:015d}"
@@ -98,6 +99,9 @@ class SalesforceMachine(SourceMachine):
         cls.door = ThreadingHTTPServer(("127.0.0.1", 0), _Door)
         thread = threading.Thread(target=cls.door.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
+        host, port = cls.door.server_address[:2]
+        login = f"http://{host}:{port}"
+        cls.settings = SalesforceSettings(login_url=login, client_id="model", client_secret=SecretStr(SECRET))
         try:
             yield
         finally:

@@ -17,9 +17,9 @@ def traces(stage: Stage, errors: Iterable[BaseException], secrets: Iterable[str]
     for path in stage.lake.root.rglob("*"):
         if path.is_file():
             places += [(str(path.name), content) for content in _contents(path)]
-    for row in stage.run(stage.warehouse.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'STG'")):
-        rows = stage.run(stage.warehouse.rows(f'SELECT * FROM "STG"."{row["table_name"]}"'))
-        places.append((f"table {row['table_name']}", repr(rows)))
+    for name in stage.tables():
+        rows = stage.read(f'SELECT * FROM "STG"."{name}"')
+        places.append((f"table {name}", repr(rows)))
     return [f"{place}: {text[:300]}" for place, text in places for secret in secrets if secret in text]
 
 

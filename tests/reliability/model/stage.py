@@ -11,7 +11,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import duckdb
+
 from connectors.contract import Contract, Table
+from connectors.source import TableState
 from tests.reliability.model.effects import Crash, Effects, WatchedLake, WatchedWarehouse
 
 ResultT = TypeVar("ResultT")
@@ -64,6 +67,9 @@ class Stage:
         self.run(self.warehouse.__aenter__())
         self.warehouse._pool = Inline()
         self.run(self.warehouse.ensure(Contract((table,))))
+        self._looking = duckdb.connect(str(self.warehouse.path))
+        self._looking.execute("SET TimeZone = 'UTC'")
+        self._state: TableState | None = None
         self._lakes = 0
         self.reset()
 
@@ -78,8 +84,9 @@ class Stage:
         self.ear.heard.clear()
         self._lakes += 1
         self.lake = WatchedLake(self.folder / f"lake-{self._lakes}", lambda: self.effects)
-        for row in self.run(self.warehouse.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'STG'")):
-            self.run(self.warehouse.rows(f'DELETE FROM "STG"."{row["table_name"]}"'))
+        self._state = None
+        for name in self.tables():
+            self._looking.execute(f'DELETE FROM "STG"."{name}"')
 
     def clear(self) -> None:
         """Remove the lake of this example."""
@@ -88,6 +95,7 @@ class Stage:
     def close(self) -> None:
         """Give everything back."""
         self.effects = Effects()
+        self._looking.close()
         self.run(self.warehouse.__aexit__(None, None, None))
         self._runner.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -104,19 +112,42 @@ class Stage:
                     task.cancel()
                 await asyncio.gather(*left, return_exceptions=True)
 
+        self._state = None
         logger = logging.getLogger()
-        level = logger.level
-        logger.addHandler(self.ear)
+        level, others = logger.level, logger.handlers[:]
+        # Alone: what else listens keeps every record of thousands of examples.
+        logger.handlers[:] = [self.ear]
         logger.setLevel(logging.DEBUG)
         try:
             return self._runner.run(alone())
         finally:
-            logger.removeHandler(self.ear)
+            logger.handlers[:] = others
             logger.setLevel(level)
+
+    def read(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a query, on a connection that stays open."""
+        found = self._looking.execute(sql)
+        columns = [column[0] for column in found.description or ()]
+        return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+    def tables(self) -> list[str]:
+        """The tables of STG."""
+        found = self.read("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'STG'")
+        return [row["table_name"] for row in found]
+
+    def batches(self) -> list[str]:
+        """The ledger's batches."""
+        return [row["batch_id"] for row in self.read('SELECT batch_id FROM "STG"."_ledger"')]
+
+    def state(self) -> TableState:
+        """What the warehouse knows of the table; asked once after each run."""
+        if self._state is None:
+            self._state = self.run(self.warehouse.state(self.table))
+        return self._state
 
     def stored(self) -> dict[Any, dict[str, Any]]:
         """STG's rows by key. Raises AssertionError when a key is there twice."""
-        rows = self.run(self.warehouse.rows(f'SELECT * FROM "STG"."{self.table.name}"'))
+        rows = self.read(f'SELECT * FROM "STG"."{self.table.name}"')
         key = self.table.primary_key[0]
         found = {row[key]: row for row in rows}
         assert len(found) == len(rows), f"a key is stored twice: {rows}"

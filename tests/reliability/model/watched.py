@@ -30,6 +30,7 @@ class Tally:
     examples: int = 0
     steps: int = 0
     syncs: int = 0
+    crashes_drawn: int = 0
     crashes: int = 0
     faults: int = 0
     replays: int = 0
@@ -40,17 +41,31 @@ class Tally:
     most_calls: int = 0
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How many effects, and requests among them, the last comparable run had: what is drawn has to lie within."""
+
+    effects: int = 20
+    requests: int = 4
+
+    def crash(self, drawn: tuple[int, bool] | None) -> tuple[int | None, bool]:
+        """At which effect to die, and whether after it."""
+        return (1 + drawn[0] % self.effects, drawn[1]) if drawn else (None, False)
+
+
 @dataclass
 class Armed:
-    """What is going to happen during the next sync."""
+    """What is going to happen during the next sync; numbers as drawn, counted from 0, however large."""
 
     crash: tuple[int, bool] | None = None
     faults: dict[int, Fault] = field(default_factory=dict[int, Fault])
     hooks: dict[int, Callable[[], None]] = field(default_factory=dict[int, Callable[[], None]])
 
-    def effects(self) -> Effects:
-        at, after = self.crash or (None, False)
-        return Effects(at, after, dict(self.hooks), dict(self.faults))
+    def effects(self, reach: Reach) -> Effects:
+        """What was drawn, brought within reach."""
+        hooks = {1 + at % reach.effects: happen for at, happen in self.hooks.items()}
+        faults: dict[int, Fault] = {1 + at % reach.requests: fault for at, fault in self.faults.items()}
+        return Effects(*reach.crash(self.crash), hooks, faults)
 
 
 class _AbstractMachine(ABCMeta, type(RuleBasedStateMachine)):
@@ -71,13 +86,15 @@ class WatchedRuns(RuleBasedStateMachine, metaclass=_AbstractMachine):
     stage: ClassVar[Stage]
     tally: ClassVar[Tally]
 
+    model: ModelTable
     server: Any
+    source: Source
 
     def __init__(self) -> None:
         super().__init__()
         self.stage.reset()
-        self.tally.examples += 1
         self.armed = Armed()
+        self.reach: dict[bool, Reach] = {}
         self.was_live: set[int] = set()
         self.kept: dict[Any, dict[str, Any]] = {}
         self.stale: set[str] = set()
@@ -131,10 +148,9 @@ class WatchedRuns(RuleBasedStateMachine, metaclass=_AbstractMachine):
         """One run. Returns what is known of it when the process died on the way."""
         self.runs += 1
         self.tally.syncs += 1
-        self.tally.faults += len(self.armed.faults)
-        stage, self.armed = self.stage, Armed(*self._disarm())
-        stage.effects = self.armed.effects()
-        self.armed = Armed()
+        self.tally.crashes_drawn += self.armed.crash is not None
+        stage, effects = self.stage, self.armed.effects(self.reach.get(full, Reach()))
+        stage.effects, self.armed = effects, Armed()
         clean = stage.effects.is_clean and not self.server.mixes and not self.model.open
         calls, pages = self.server.calls, self.server.pages
         outcome = SyncOutcome()
@@ -164,6 +180,9 @@ class WatchedRuns(RuleBasedStateMachine, metaclass=_AbstractMachine):
             self.errors.append(error)
         finally:
             stage.effects = Effects()
+            self.tally.faults += effects.struck
+        if outcome.results and plan is None:
+            self.reach[full] = Reach(effects.count, effects.requests)
         self.errors += [failure.error for failure in outcome.failures]
         if clean:
             made = self.server.calls - calls
@@ -173,9 +192,6 @@ class WatchedRuns(RuleBasedStateMachine, metaclass=_AbstractMachine):
             assert made <= most, f"{made} requests where {most} are the most"
         note(f"run {self.runs}: {outcome}")
         return outcome
-
-    def _disarm(self) -> tuple[Any, ...]:
-        return self.armed.crash, self.armed.faults, self.armed.hooks
 
     def compare(self, *, full: bool) -> None:
         """A clean run after which the table equals the source."""
@@ -237,13 +253,13 @@ class WatchedRuns(RuleBasedStateMachine, metaclass=_AbstractMachine):
         assert set(stored) <= set(known), f"rows that never were: {set(stored) - set(known)}"
         self.was_live |= {known[key] for key, row in stored.items() if not row["_deleted"]}
         self.kept = stored
-        ids = self.stage.run(self.stage.warehouse.rows('SELECT batch_id FROM "STG"."_ledger"'))
-        assert len({row["batch_id"] for row in ids}) == len(ids), "a batch is in the ledger twice"
+        ids = self.stage.batches()
+        assert len(set(ids)) == len(ids), "a batch is in the ledger twice"
         return stored
 
     def windows(self) -> list[Window]:
         """The windows in the ledger."""
-        return list(self.stage.run(self.stage.warehouse.state(self.TABLE)).windows)
+        return list(self.stage.state().windows)
 
     def covered(self) -> datetime | None:
         """How far the table is loaded."""
@@ -251,7 +267,7 @@ class WatchedRuns(RuleBasedStateMachine, metaclass=_AbstractMachine):
 
     def knows_all_fields(self) -> bool:
         """True once every field of the contract was seen at the source."""
-        seen = self.stage.run(self.stage.warehouse.state(self.TABLE)).fields
+        seen = self.stage.state().fields
         return {c.field.casefold() for c in self.TABLE.columns} <= {name.casefold() for name in seen}
 
 

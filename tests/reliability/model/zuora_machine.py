@@ -29,6 +29,7 @@ ACCOUNT = contract_table(
     cursor="changed_at",
 )  # fmt: skip
 SECRET, TOKEN = "zuora-planted-secret-4711", "zuora-planted-token-4712"
+SETTINGS = ZuoraSettings(base_url="https://zuora.model", client_id="model", client_secret=SecretStr(SECRET))
 
 
 class ZuoraMachine(SourceMachine):
@@ -47,9 +48,8 @@ class ZuoraMachine(SourceMachine):
         )  # fmt: skip
 
     def connect(self, retry: RetryPolicy) -> Source:
-        settings = ZuoraSettings(base_url="https://zuora.model", client_id="model", client_secret=SecretStr(SECRET))
         wire = Wire(self.server.serve, lambda: self.stage.effects, self.server.expire)
-        return ZuoraSource(settings, transport=wire, retry=retry)
+        return ZuoraSource(SETTINGS, transport=wire, retry=retry)
 
     def key(self, number: int) -> Any:
         return f"2c92c0f8{number:024d}"
