@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -14,10 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from connectors.batch import Manifest, Part, PartFormat, PartKind
-from connectors.errors import InternalError, StorageFull, UnreadableFile
-
-MANIFEST = "manifest.json"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+from connectors.errors import InternalError
+from connectors.lake.disk import room_for
+from connectors.lake.names import MANIFEST, read_manifest, with_nonce
 
 
 class LocalLake:
@@ -46,9 +43,9 @@ class LocalLake:
     ) -> AsyncGenerator[LocalPartWriter]:
         """Open a part for writing; see `Lake.new_part`. Raises StorageFull."""
         folder = self.root / prefix
-        final = folder / _with_nonce(name)
+        final = folder / with_nonce(name)
         hidden = folder / f".{final.name}.partial"
-        with _room_for(hidden):
+        with room_for(hidden):
             folder.mkdir(parents=True, exist_ok=True)
             file = hidden.open("xb", buffering=1 << 18)
         writer = LocalPartWriter(file, hidden, final, Part(final.name, kind, format, (), None, 0, source_file))
@@ -67,12 +64,12 @@ class LocalLake:
     def _commit(self, manifest: Manifest) -> Manifest:
         folder = self.root / manifest.prefix
         final = folder / MANIFEST
-        hidden = folder / f".{_with_nonce(MANIFEST)}.partial"
+        hidden = folder / f".{with_nonce(MANIFEST)}.partial"
         for part in manifest.parts:
             if not (folder / part.name).is_file():
                 raise InternalError(f"the manifest of {folder} names a part that is not there: {part.name}")
         try:
-            with _room_for(final):
+            with room_for(final):
                 folder.mkdir(parents=True, exist_ok=True)
                 _force(folder)
                 with hidden.open("xb") as file:
@@ -82,7 +79,7 @@ class LocalLake:
                 os.link(hidden, final)
                 _force(folder)
         except FileExistsError:
-            return self._read(final)
+            return _read(final)
         finally:
             hidden.unlink(missing_ok=True)
         return manifest
@@ -90,12 +87,12 @@ class LocalLake:
     async def manifest(self, prefix: str) -> Manifest | None:
         """The committed manifest below `prefix`, or None. Raises UnreadableFile."""
         path = self.root / prefix / MANIFEST
-        return await asyncio.to_thread(lambda: self._read(path) if path.is_file() else None)
+        return await asyncio.to_thread(lambda: _read(path) if path.is_file() else None)
 
     async def manifests(self, source: str, table: str) -> AsyncIterator[Manifest]:
         """All committed manifests of a table, oldest window first."""
         paths = await asyncio.to_thread(lambda: list((self.root / "raw" / source / table).glob(f"*/*/{MANIFEST}")))
-        found = [await asyncio.to_thread(self._read, path) for path in paths]
+        found = [await asyncio.to_thread(_read, path) for path in paths]
         for manifest in sorted(found, key=lambda m: (m.window.hi, m.extracted_at, m.batch_id)):
             yield manifest
 
@@ -104,9 +101,9 @@ class LocalLake:
         await asyncio.to_thread(self._note, self.root / prefix / name, text)
 
     def _note(self, final: Path, text: str) -> None:
-        hidden = final.with_name(f".{_with_nonce(final.name)}.partial")
+        hidden = final.with_name(f".{with_nonce(final.name)}.partial")
         try:
-            with _room_for(final):
+            with room_for(final):
                 final.parent.mkdir(parents=True, exist_ok=True)
                 with hidden.open("xb") as file:
                     file.write(text.encode())
@@ -131,16 +128,6 @@ class LocalLake:
         """The parts where they lie; see `Lake.local`."""
         yield {part.name: self.uri(manifest, part) for part in parts}
 
-    @staticmethod
-    def _read(path: Path) -> Manifest:
-        try:
-            return Manifest.from_json(path.read_text())
-        except (ValueError, KeyError, TypeError) as error:
-            raise UnreadableFile(
-                f"{path} is not a manifest ({type(error).__name__}: {error})",
-                remedy="Remove the batch's folder and run again: it is extracted anew.",
-            ) from error
-
 
 class LocalPartWriter:
     """Receives one part's bytes; see `PartWriter`."""
@@ -156,7 +143,7 @@ class LocalPartWriter:
 
     async def write(self, chunk: bytes) -> None:
         """Append bytes as received. Raises StorageFull."""
-        with _room_for(self._final):
+        with room_for(self._final):
             self._file.write(chunk)
         self._bytes += len(chunk)
 
@@ -180,26 +167,15 @@ class LocalPartWriter:
         self._part = replace(self._unfinished, header=tuple(header), rows=rows, bytes=self._bytes)
 
     def _publish(self) -> None:
-        with _room_for(self._final):
+        with room_for(self._final):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             self._hidden.rename(self._final)
 
 
-@contextlib.contextmanager
-def _room_for(path: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise StorageFull(f"cannot write {path}: {error.strerror}", path=str(path)) from error
-
-
-def _with_nonce(name: str) -> str:
-    stem, dot, suffixes = name.partition(".")
-    return f"{stem}-{secrets.token_hex(4)}{dot}{suffixes}"
+def _read(path: Path) -> Manifest:
+    return read_manifest(path.read_text(), str(path))
 
 
 def _force(folder: Path) -> None:
