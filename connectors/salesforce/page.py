@@ -28,7 +28,7 @@ class PageCheck:
         length = headers.get("Content-Length", "")
         self._framed = length.isdigit() or "chunked" in headers.get("Transfer-Encoding", "").lower()
         self._large = length.isdigit() and int(length) > CHECKED_BYTES
-        self._inflate = zlib.decompressobj(_GZIP) if self.gzipped else None
+        self._inflate = zlib.decompressobj(_GZIP)
         self._checking = True
         self._seen = 0
         self._head = b""
@@ -54,7 +54,7 @@ class PageCheck:
 
     def end(self) -> tuple[str, ...]:
         """The page's column names, once all bytes were fed. Raises TruncatedBody."""
-        if self._checking and self._inflate is not None and self._seen and not self._inflate.eof:
+        if self._checking and self.gzipped and self._seen and not self._inflate.eof:
             raise TruncatedBody(f"a result page's gzip stream ends in its middle, after {self._seen} bytes")
         return self._header if self._header is not None else _columns(self._head)
 
@@ -62,7 +62,7 @@ class PageCheck:
         text = b""
         try:
             while chunk:
-                if self._inflate is None or self._inflate.eof:
+                if self._inflate.eof:
                     self._inflate = zlib.decompressobj(_GZIP)
                 text += self._inflate.decompress(chunk)
                 chunk = self._inflate.unused_data
@@ -76,4 +76,7 @@ def _columns(line: bytes) -> tuple[str, ...]:
         text = line.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise UnreadableFile(f"a result page's header line is not UTF-8: {error.reason}") from None
-    return tuple(next(csv.reader([text]), ()))
+    try:
+        return tuple(next(csv.reader([text]), ()))
+    except csv.Error as error:
+        raise UnreadableFile(f"a result page's header line is no CSV: {error}") from None

@@ -32,8 +32,7 @@ class Span:
     def cut(self, earliest: datetime, latest: datetime) -> datetime | None:
         """The middle (whole seconds), an open end taken to lie where said; None when the span is too short."""
         lo, hi = self.lo or earliest, self.hi or latest
-        middle = (lo + (hi - lo) / 2).replace(microsecond=0)
-        return middle if hi - lo >= SHORTEST_SPAN and lo < middle < hi else None
+        return (lo + (hi - lo) / 2).replace(microsecond=0) if hi - lo >= SHORTEST_SPAN else None
 
     def conditions(self) -> list[str]:
         """The range in SOQL."""

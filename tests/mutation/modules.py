@@ -36,4 +36,7 @@ MODULES = (
     Module("connectors/netsuite/pages.py", (f"{_C}/netsuite/test_pages.py",), only=("ProvenPages", "keys_of")),
     Module("connectors/zuora/csv_file.py", (f"{_C}/zuora/test_csv_file.py",)),
     Module("connectors/salesforce/pages.py", (f"{_C}/salesforce/test_pages.py",)),
+    Module("connectors/salesforce/page.py", (f"{_C}/salesforce/test_page.py",)),
+    Module("connectors/salesforce/result.py", (f"{_C}/salesforce/test_pages.py",)),
+    Module("connectors/salesforce/soql.py", (f"{_C}/salesforce/test_soql.py",)),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import random
+import zlib
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ TEXT = b'"Id","Name"\n"001","a"\n"002","b\nc"\n'
 PACKED = gzip.compress(TEXT, mtime=0)
 FRAMED = httpx.Headers({"Content-Encoding": "gzip", "Content-Length": "1"})
 UNFRAMED = httpx.Headers({"Content-Encoding": "gzip"})
+CHUNKED = httpx.Headers({"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"})
 PLAIN = httpx.Headers({"Content-Length": "1"})
 
 
@@ -86,6 +88,16 @@ def test_a_first_line_without_an_end_is_refused() -> None:
         header(PLAIN, b"x" * (1 << 20), b"x")
 
 
+def test_a_first_line_of_a_mebibyte_is_read() -> None:
+    assert header(PLAIN, b"x," * (1 << 19), b"\n") == (*["x"] * (1 << 19), "")
+
+
+@pytest.mark.parametrize("line", [b"x" * 200_000, b"Id\rName"])
+def test_a_first_line_that_is_no_csv_is_refused(line: bytes) -> None:
+    with pytest.raises(UnreadableFile, match="header line is no CSV"):
+        header(PLAIN, line + b"\n")
+
+
 def test_a_header_that_is_not_text_is_refused() -> None:
     with pytest.raises(UnreadableFile, match="not UTF-8"):
         header(PLAIN, b"\xff\xfe\n")
@@ -95,3 +107,27 @@ def test_a_page_known_to_be_large_is_inflated_for_its_header_only(monkeypatch: p
     monkeypatch.setattr(page, "CHECKED_BYTES", 10)
     headers = httpx.Headers({"Content-Encoding": "gzip", "Content-Length": str(len(PACKED))})
     assert header(headers, PACKED, b"anything") == ("Id", "Name")
+
+
+def test_pages_of_up_to_a_mebibyte_are_inflated_to_their_end() -> None:
+    at_most, more = ({"Content-Encoding": "gzip", "Content-Length": str((1 << 20) + n)} for n in (0, 1))
+    assert header(httpx.Headers(more), PACKED, b"anything") == ("Id", "Name")
+    with pytest.raises(TruncatedBody, match="is broken"):
+        header(httpx.Headers(at_most), PACKED, b"anything")
+
+
+def test_a_page_of_unsaid_length_is_inflated_up_to_a_mebibyte_if_chunks_mark_its_end() -> None:
+    random_bytes = random.Random(1).randbytes(2 << 20)
+    large = gzip.compress(b"Id,Name\n" + random_bytes, mtime=0)
+    with pytest.raises(TruncatedBody, match="ends in its middle, after 1048576 bytes"):
+        header(CHUNKED, large[: 1 << 20])
+    assert header(CHUNKED, large[: (1 << 20) + 1]) == ("Id", "Name")
+    with pytest.raises(TruncatedBody, match="ends in its middle, after 1048577 bytes"):
+        header(UNFRAMED, large[: (1 << 20) + 1])
+
+
+def test_a_stream_that_cannot_be_inflated_is_given_up_at_once() -> None:
+    with pytest.raises(TruncatedBody, match="is broken"):
+        PageCheck(FRAMED).feed(b"plain text")
+    with pytest.raises(TruncatedBody, match="is broken"):
+        PageCheck(FRAMED).feed(zlib.compress(TEXT))
