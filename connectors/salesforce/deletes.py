@@ -103,7 +103,8 @@ class DeleteLog:
             )
         except MgdwError as error:
             middle = (start + (end - start) / 2).replace(second=0, microsecond=0)
-            if error.facts.get("code") != TOO_MANY_IDS or min(middle - start, end - middle) < SHORTEST:
+            # The later half is the longer one.
+            if error.facts.get("code") != TOO_MANY_IDS or middle - start < SHORTEST:
                 raise
             return [*await self._ask(table, start, middle), *await self._ask(table, middle, end)]
         return [answer.json()]

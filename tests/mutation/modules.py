@@ -39,4 +39,5 @@ MODULES = (
     Module("connectors/salesforce/page.py", (f"{_C}/salesforce/test_page.py",)),
     Module("connectors/salesforce/result.py", (f"{_C}/salesforce/test_pages.py",)),
     Module("connectors/salesforce/soql.py", (f"{_C}/salesforce/test_soql.py",)),
+    Module("connectors/salesforce/deletes.py", (f"{_C}/salesforce/test_delete_log.py",)),
 )

@@ -45,7 +45,12 @@ class Stand:
         self.folder = folder / "tree"
         self._said = folder / "said"
         self._temp = folder / "temp"
-        files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+        files = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        ).stdout
         for path in filter(None, files.decode().split("\0")):
             if (ROOT / path).is_file():
                 (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
