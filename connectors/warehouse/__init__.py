@@ -155,7 +155,7 @@ class Warehouse(Protocol):
         ...
 
     async def rows(self, sql: str) -> list[dict[str, Any]]:
-        """The result of a small read-only query."""
+        """The result of a small read-only query, in the warehouse's own SQL. Instants are naive and UTC."""
         ...
 
     async def export_parquet(self, relation: str, path: Path) -> int:

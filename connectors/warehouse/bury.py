@@ -40,11 +40,13 @@ class Bury:
 
         `deliveries` is the time of delivery by file; a file of which a newer delivery is loaded is left alone.
         """
-        values = ", ".join(f"({text(file)}, {stamp(at)})" for file, at in deliveries.items())
+        values = " UNION ALL ".join(
+            f"SELECT {text(file)} AS file, {stamp(at)} AS arrived" for file, at in deliveries.items()
+        )
         keys = match(self._table.primary_key, "s", "t")
         return (
             f"UPDATE {self.merge.target} AS t SET {self.merge.tombstone('f.arrived')} "
-            f"FROM (SELECT v.file, v.arrived FROM (VALUES {values}) v(file, arrived) "
+            f"FROM (SELECT v.file, v.arrived FROM ({values}) v "
             f"LEFT JOIN ({select_deliveries(self._table)}) d ON d.key = v.file "
             f"WHERE d.delivered IS NULL OR d.delivered <= v.arrived) f "
             f"WHERE t._file = f.file AND NOT t._deleted AND {self.merge.not_seen_later} "

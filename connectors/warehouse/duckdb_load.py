@@ -17,9 +17,10 @@ from connectors.warehouse import LoadResult, ledger, now_utc, quarantine
 from connectors.warehouse.bury import Bury
 from connectors.warehouse.conform import Conform
 from connectors.warehouse.ddl import has_files, qualified
-from connectors.warehouse.limits import Limits, check_deleted
+from connectors.warehouse.limits import Limits, mass_deletion
 from connectors.warehouse.merge import STAGE, Merge
 from connectors.warehouse.reading import READ_ERRORS, Reading, Run
+from connectors.warehouse.sql import stamp
 
 
 class KeysRepeat(Exception):
@@ -102,11 +103,12 @@ class Load:
 
     def _merge(self, rows: Conform) -> Merge:
         own = {*rows.columns, "_batch_id", "_loaded_at"}
+        gone_by = _utc(self.run(ledger.select_gone_by(self.table, self.manifest))[0][0])
         described = self.run(f"DESCRIBE {qualified(self.table.name)}")
         return Merge(
             self.table, self.manifest, rows.columns, rows.lacks,
             kept={column: of for column, of, *_ in described if column not in own},
-            gone_by=_utc(self.run(ledger.select_gone_by(self.table, self.manifest))[0][0]),
+            gone_by=None if gone_by is None else stamp(gone_by),
             loaded_at=now_utc(),
         )  # fmt: skip
 
@@ -167,7 +169,9 @@ class Load:
             missing = self.run(bury.count_lost())[0][0]
         if reading.stage_deletes(bury):
             buried += self.run(bury.deleted(staged=staged))[0][0]
-        check_deleted(self.limits, manifest, buried, living or result.inserted)
+        living = living or result.inserted
+        if self.limits.too_many_deleted(buried, living):
+            raise mass_deletion(manifest, buried, living)
         return replace(result, deleted=result.deleted + buried, missing=missing)
 
     def _quarantine(self, reading: Reading, merge: Merge, misfits: int, read: int) -> None:

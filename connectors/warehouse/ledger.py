@@ -50,6 +50,8 @@ _TABLES: dict[str, tuple[str, dict[str, tuple[DataType, str]]]] = {
             "replayed_at": (_T, "When last (UTC)."),
             "dropped": (_I, "Rows that a person took out of quarantine for good."),
             "dropped_at": (_T, "When last (UTC)."),
+            "bytes_billed": (_I, "Bytes the warehouse billed for the load; NULL where it bills none."),
+            "slot_ms": (_I, "Compute the load took (BigQuery slot-milliseconds); NULL where it is not measured."),
         },
     ),
     "_ledger_files": (
@@ -168,11 +170,12 @@ def remember_fields(table: str, fields: Mapping[str, KnownField], *, at: datetim
     """Statements that bring what is remembered of a table's fields up to date; rows that are right stay untouched."""
     if not fields:
         return []
-    values = ", ".join(
-        f"({text(field)}, CAST({text(seen.type)} AS VARCHAR), {'TRUE' if seen.gone else 'FALSE'})"
+    values = " UNION ALL ".join(
+        f"SELECT {text(field)} AS field, CAST({text(seen.type)} AS VARCHAR) AS source_type, "
+        f"{'TRUE' if seen.gone else 'FALSE'} AS gone"
         for field, seen in fields.items()
     )
-    now = f"(VALUES {values}) n(field, source_type, gone)"
+    now = f"({values}) n"
     of, when = text(table), stamp(at)
     update = (
         f"UPDATE {FIELDS} AS f SET source_type = n.source_type, gone = n.gone, changed_at = {when} FROM {now} "
@@ -187,8 +190,15 @@ def remember_fields(table: str, fields: Mapping[str, KnownField], *, at: datetim
     return [update, insert]
 
 
-def insert_batch(manifest: Manifest, result: LoadResult, *, run_id: str, loaded_at: datetime) -> str:
-    """The ledger row of a load."""
+def insert_batch(
+    manifest: Manifest,
+    result: LoadResult,
+    *,
+    run_id: str,
+    loaded_at: datetime,
+    counted: Mapping[str, str] | None = None,
+) -> str:
+    """The ledger row of a load. `counted` is SQL of the counts that are known only to the script that inserts it."""
     compared = any(part.kind == "keys" for part in manifest.parts)
     row = {
         "batch_id": text(manifest.batch_id), "source": text(manifest.source), "table_name": text(manifest.table),
@@ -200,17 +210,20 @@ def insert_batch(manifest: Manifest, result: LoadResult, *, run_id: str, loaded_
         "loaded_at": stamp(loaded_at), "seconds": number(round(result.seconds, 3)),
         "scope": text(manifest.scope), "observed_at": stamp(observed_at(manifest)),
         "missing": number(result.missing if compared else None), "replays": "0", "dropped": "0",
-        "origin": text(manifest.origin),
+        "origin": text(manifest.origin), "bytes_billed": "NULL",
+        "slot_ms": "NULL", **(counted or {}),
     }  # fmt: skip
     return f"INSERT INTO {LEDGER} ({names(row)}) VALUES ({', '.join(row.values())})"
 
 
-def update_replayed(manifest: Manifest, result: LoadResult, *, at: datetime) -> str:
-    """What a replay changes in the ledger row of its batch."""
-    compared = any(part.kind == "keys" for part in manifest.parts)
+def update_replayed(manifest: Manifest, result: LoadResult, *, at: datetime, missing: str | None = None) -> str:
+    """What a replay changes in the ledger row of its batch. `missing` is SQL of what the script counted."""
+    if missing is None:
+        compared = any(part.kind == "keys" for part in manifest.parts)
+        missing = number(result.missing if compared else None)
     return (
         f"UPDATE {LEDGER} SET quarantined = {number(result.quarantined)}, replays = coalesce(replays, 0) + 1, "
-        f"missing = {number(result.missing if compared else None)}, replayed_at = {stamp(at)} "
+        f"missing = {missing}, replayed_at = {stamp(at)} "
         f"WHERE batch_id = {text(manifest.batch_id)}"
     )
 

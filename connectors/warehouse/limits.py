@@ -33,15 +33,14 @@ class Limits:
         return deleted > self.delete_rows and deleted > self.delete_share * living
 
 
-def check_deleted(limits: Limits, manifest: Manifest, buried: int, living: int) -> None:
-    """Stop a batch that would make tombstones of `buried` of `living` rows. Raises MassDeletion."""
-    if limits.too_many_deleted(buried, living):
-        raise MassDeletion(
-            f"{manifest.table}: {manifest.window} would delete {buried:,} of {living:,} living rows",
-            remedy="Nothing was loaded. Check that the source still shows all rows to the integration user. If "
-            "they are gone indeed, run once with MGDW_DELETE_SHARE=1.",
-            table=manifest.table, deleted=buried, living=living,
-        )  # fmt: skip
+def mass_deletion(manifest: Manifest, buried: int, living: int) -> MassDeletion:
+    """What stops a batch that would make tombstones of `buried` of `living` rows."""
+    return MassDeletion(
+        f"{manifest.table}: {manifest.window} would delete {buried:,} of {living:,} living rows",
+        remedy="Nothing was loaded. Check that the source still shows all rows to the integration user. If "
+        "they are gone indeed, run once with MGDW_DELETE_SHARE=1.",
+        table=manifest.table, deleted=buried, living=living,
+    )  # fmt: skip
 
 
-__all__ = ["Limits", "check_deleted"]
+__all__ = ["Limits", "mass_deletion"]

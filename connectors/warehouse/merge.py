@@ -45,8 +45,8 @@ class Merge:
         columns: STG columns that come from the batch, `_deleted` and `_deleted_at` among them.
         lacks: columns that a part does not have, one entry per distinct set; a row's `_lacks` is its place in it.
         kept: columns of STG that the contract does not name any more, with their types.
-        gone_by: the end of the newest complete picture of the source that was read after this batch; None if there
-            is none. A row of an older version that is not stored was gone by then.
+        gone_by: SQL of the end of the newest complete picture of the source that was read after this batch; None if
+            there is none. A row of an older version that is not stored was gone by then.
     """
 
     table: Table
@@ -54,7 +54,7 @@ class Merge:
     columns: tuple[str, ...]
     lacks: tuple[tuple[str, ...], ...]
     kept: Mapping[str, str]
-    gone_by: datetime | None
+    gone_by: str | None
     loaded_at: datetime
 
     @property
@@ -96,10 +96,10 @@ class Merge:
             f"SEMI JOIN ({repeated}) r USING ({keys}) WHERE s._misfit = 0) WHERE place > 1)"
         )
 
-    def meet(self) -> str:
+    def meet(self, *more: str) -> str:
         """Find what is stored under the key of each staged row: row, stored, version, deleted, deleted_at, whether a
         batch wrote it that was read later, and for file tables the file it came in and whether a newer delivery of
-        the row's own file is loaded."""
+        the row's own file is loaded; then `more`, columns of `s` and the stored row `t`."""
         files, joins = "NULL AS file, FALSE AS outdated", ""
         if self._files:
             files = "t._file AS file, coalesce(own.delivered > s._version, FALSE) AS outdated"
@@ -110,7 +110,7 @@ class Merge:
         return (
             f"CREATE OR REPLACE TEMP TABLE batch_met AS SELECT s.rowid AS row, t._batch_id IS NOT NULL AS stored, "
             f"{self.stored_version} AS version, t._deleted AS deleted, t._deleted_at AS deleted_at, "
-            f"coalesce({self._later}, FALSE) AS later, t._batch_id AS batch, {files} "
+            f"coalesce({self._later}, FALSE) AS later, t._batch_id AS batch, {', '.join((files, *more))} "
             f"FROM {STAGE} s LEFT JOIN {self.target} t ON {match(self.table.primary_key, 's', 't')} {joins} "
             f"WHERE s._misfit = 0"
         )
@@ -144,7 +144,15 @@ class Merge:
         )
 
     def judge(self) -> str:
-        """Give each staged row its verdict: row, stored, verdict.
+        """Give each staged row its verdict: row, stored, verdict."""
+        return (
+            f"CREATE OR REPLACE TEMP TABLE batch_plan AS SELECT m.row, m.stored, "
+            f"{self.verdict(f'm.row IN (SELECT row FROM {SAME})')} AS verdict "
+            f"FROM {MET} m JOIN {STAGE} s ON s.rowid = m.row"
+        )
+
+    def verdict(self, same: str) -> str:
+        """The verdict on a staged row `s` of which `meet` says `m`; `same` is true when its content is stored already.
 
         A tombstone yields to a row of a newer version than the deletion, or one that was seen alive after it. Of
         files, the newest delivery of the row's own file decides; a tombstone says only that one file does not have
@@ -165,14 +173,12 @@ class Merge:
                 f"s._version < m.version OR (NOT s._deleted AND m.deleted AND s._version <= m.deleted_at AND {unseen})"
             )
         return (
-            f"CREATE OR REPLACE TEMP TABLE batch_plan AS SELECT m.row, m.stored, CASE "
-            f"WHEN {older} OR {self._gone} THEN 'stale' "
+            f"CASE WHEN {older} OR {self._gone} THEN 'stale' "
             f"WHEN NOT m.stored AND s._deleted THEN 'deleted' WHEN NOT m.stored THEN 'inserted' "
-            f"WHEN m.row IN (SELECT row FROM {SAME}) THEN 'unchanged' "
+            f"WHEN {same} THEN 'unchanged' "
             f"WHEN s._sparse AND m.deleted AND s._version = m.version THEN 'unchanged' "
             f"WHEN s._version = m.version AND {later} THEN 'stale' "
-            f"WHEN s._deleted AND NOT m.deleted THEN 'deleted' ELSE 'updated' END AS verdict "
-            f"FROM {MET} m JOIN {STAGE} s ON s.rowid = m.row"
+            f"WHEN s._deleted AND NOT m.deleted THEN 'deleted' ELSE 'updated' END"
         )
 
     def count_plan(self) -> str:
@@ -244,7 +250,7 @@ class Merge:
         if self.gone_by is None or self._files:
             return "FALSE"
         held = f"EXISTS (SELECT 1 FROM {HELD} h WHERE {match(self.table.primary_key, 'h', 's')})"
-        return f"(NOT m.stored AND s._version < {stamp(self.gone_by)} AND NOT {held})"
+        return f"(NOT m.stored AND s._version < {self.gone_by} AND NOT {held})"
 
     def _keep_stored(self) -> list[str]:
         """Take over what is stored in columns that the batch does not have."""

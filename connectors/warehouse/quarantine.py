@@ -8,13 +8,17 @@ shape in the same or a newer version, or is deleted; the ledger keeps how many r
 # ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
-from connectors.contract import Table
+from connectors.contract import DataType, Table
 from connectors.warehouse.casting import DUCKDB_TYPES
 from connectors.warehouse.ddl import has_files
 from connectors.warehouse.ledger import LEDGER, QUARANTINE, select_deliveries
 from connectors.warehouse.sql import match, name, names, stamp, text
+
+KeyValue = Callable[[int, DataType], str]
+"""SQL of one value of `row_key`, by place and type; NULL where it is no such value."""
 
 MISFITS = "temp.batch_misfits"
 HELD = "temp.batch_held"
@@ -43,7 +47,10 @@ def keep(table: Table) -> list[str]:
         "OR (q.observed_at = n.observed_at AND q.batch_id > n.batch_id)))"
     )
     return [
-        f"DELETE FROM {MISFITS} AS n USING {known} q WHERE q.identity = n.identity AND ({newer})",
+        (
+            f"DELETE FROM {MISFITS} AS n WHERE EXISTS "
+            f"(SELECT 1 FROM {known} q WHERE q.identity = n.identity AND ({newer}))"
+        ),
         (
             f"UPDATE {MISFITS} AS n SET first_quarantined_at = q.first FROM (SELECT identity, "
             f"min(first_quarantined_at) AS first FROM {known} GROUP BY identity) q WHERE q.identity = n.identity"
@@ -69,12 +76,9 @@ def count_held(table: Table) -> str:
     return f"SELECT count(*) FROM {QUARANTINE} WHERE table_name = {text(table.name)}"
 
 
-def hold(table: Table) -> str:
+def hold(table: Table, key_value: KeyValue = lambda i, of: f"TRY_CAST(row_key->>{i} AS {DUCKDB_TYPES[of]})") -> str:
     """Keep the entries whose key can be read in a temporary table: row_key, the key columns, version, observed_at."""
-    keys = ", ".join(
-        f"TRY_CAST(row_key->>{i} AS {DUCKDB_TYPES[table.column(k).type]}) AS {name(k)}"
-        for i, k in enumerate(table.primary_key)
-    )
+    keys = ", ".join(f"{key_value(i, table.column(k).type)} AS {name(k)}" for i, k in enumerate(table.primary_key))
     return (
         f"CREATE OR REPLACE TEMP TABLE batch_held AS SELECT row_key, {keys}, row_version AS version, observed_at "
         f"FROM {QUARANTINE} WHERE table_name = {text(table.name)} AND row_key IS NOT NULL"
@@ -110,9 +114,9 @@ def select_groups(table: str | None) -> str:
     """table_name, batch_id, reason, column_name, rows, first, last, example."""
     where = f"WHERE table_name = {text(table)} " if table else ""
     return (
-        f"SELECT table_name, batch_id, reason, column_name, count(*) AS rows, min(first_quarantined_at), "
+        f"SELECT table_name, batch_id, reason, column_name, count(*) AS n, min(first_quarantined_at), "
         f"max(quarantined_at), min(raw_text) FROM {QUARANTINE} {where}GROUP BY ALL "
-        f"ORDER BY rows DESC, table_name, batch_id, reason, column_name"
+        f"ORDER BY n DESC, table_name, batch_id, reason, column_name NULLS LAST"
     )
 
 
