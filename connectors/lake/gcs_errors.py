@@ -1,0 +1,98 @@
+"""What Google's storage client raises, as errors that name the bucket, the role and the setting."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from typing import Any
+
+import requests
+from google.api_core import exceptions as api
+from google.auth import exceptions as auth
+from google.cloud.storage.exceptions import DataCorruption
+
+from connectors.errors import (
+    ConfigurationError,
+    CredentialsRefused,
+    MgdwError,
+    PermissionMissing,
+    RateLimited,
+    SourceUnavailable,
+)
+
+ROLE = "roles/storage.objectUser"
+"""What the account that runs the flows needs on the lake's bucket: read, list, create, and replace notes."""
+
+
+@contextlib.contextmanager
+def explained(bucket: str, what: str) -> Generator[None]:
+    """Turn what Google's client raises in the block into an error of this program.
+
+    Args:
+        what: the object or listing concerned, for the error text.
+
+    Raises:
+        google.api_core.exceptions.PreconditionFailed: as it came, since only the caller knows what was meant by it.
+    """
+    try:
+        yield
+    except api.PreconditionFailed:
+        raise
+    except (
+        api.GoogleAPICallError, api.RetryError, auth.GoogleAuthError,
+        requests.RequestException, ConnectionError, DataCorruption,
+    ) as error:  # fmt: skip
+        raise explain(error, bucket, what) from error
+
+
+def explain(error: Exception, bucket: str, what: str) -> MgdwError:
+    """The error of this program for one of Google's client."""
+    if isinstance(error, api.RetryError) and error.cause is not None:
+        return explain(error.cause, bucket, what)
+    facts: dict[str, Any] = {"bucket": bucket, "object": what}
+    said = _said(error)
+    match error:
+        case api.Unauthorized() | auth.DefaultCredentialsError() | auth.RefreshError():
+            return CredentialsRefused(
+                f"Google refuses the login for {what}: {said}",
+                remedy="On a laptop run `gcloud auth application-default login`; in Kubernetes check that the pod's "
+                "service account is bound to a Google service account (Workload Identity).",
+                **facts,
+            )
+        case api.Forbidden():
+            return PermissionMissing(
+                f"Cloud Storage forbids {what}: {said}",
+                remedy=f"Grant {ROLE} on the bucket {bucket} to the account that runs the flows.",
+                **facts,
+            )
+        case api.NotFound():
+            return ConfigurationError(
+                f"Cloud Storage does not find {what}: {said}",
+                remedy=f"Create the bucket {bucket} (deployments/gcp does), or set MGDW_LAKE to the one that is there.",
+                **facts,
+            )
+        case api.TooManyRequests():
+            return RateLimited(f"Cloud Storage asks to slow down at {what}: {said}", **facts)
+        case api.ClientError() if error.code != 408:
+            return ConfigurationError(f"Cloud Storage refuses {what}: {said}", **facts)
+        case DataCorruption():
+            return SourceUnavailable(f"{what} did not arrive as it was sent (its checksum differs)", **facts)
+        case _:
+            return SourceUnavailable(f"no answer from Cloud Storage for {what}: {said}", **facts)
+
+
+def bucket_is_missing(error: api.NotFound) -> bool:
+    """Whether the answer means the bucket rather than the object."""
+    return "bucket does not exist" in str(error)
+
+
+def _said(error: Exception) -> str:
+    """The first line of what the other side says, without the address it was asked at."""
+    if isinstance(error, api.GoogleAPICallError):
+        detail: list[dict[str, str]] = [e for e in error.errors if isinstance(e, dict)]
+        text = detail[0].get("message", "") if detail else error.message.split(": ", 1)[-1]
+        return f"{error.code} {text.strip()[:300] or type(error).__name__}".splitlines()[0]
+    return type(error).__name__
+
+
+__all__ = ["ROLE", "bucket_is_missing", "explain", "explained"]
