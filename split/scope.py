@@ -1,0 +1,120 @@
+"""Which columns a query can see, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from split.facts import Fact
+from split.values import ANY, Value
+
+ColumnKey = tuple[int, str, str]
+"""Depth of the scope, source, column."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What is known of a table, a CTE or a subquery.
+
+    Attributes:
+        columns: what is known of each column, in order, by name in lower case.
+        complete: whether these are all the columns.
+        empty: the facts because of which it has no row; None when it may have rows.
+    """
+
+    columns: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    complete: bool = False
+    empty: frozenset[Fact] | None = None
+
+    def column(self, name: str) -> Value | None:
+        """What is known of a column; None when the relation does not have it."""
+        found = self.columns.get(name.lower())
+        if found is None and not self.complete:
+            return ANY
+        return found
+
+    def nullable(self) -> Relation:
+        """The same on the side of an outer join that may be missing."""
+        return replace(self, columns={name: value.or_null() for name, value in self.columns.items()})
+
+    def carries(self) -> bool:
+        """Whether facts bear on it."""
+        return self.empty is not None or any(value.gone for value in self.columns.values())
+
+
+UNKNOWN = Relation()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The sources of one SELECT, inside the scopes around it.
+
+    Attributes:
+        narrowed: columns of which more is known at this place of the query than of their source.
+        aliases: projections that may be named here too (HAVING, QUALIFY).
+        ctes: what the WITH clauses around define.
+    """
+
+    sources: Mapping[str, Relation]
+    parent: Scope | None = None
+    narrowed: Mapping[ColumnKey, Value] = field(default_factory=dict[ColumnKey, Value])
+    aliases: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    ctes: Mapping[str, Relation] = field(default_factory=dict[str, Relation])
+
+    @property
+    def depth(self) -> int:
+        return 0 if self.parent is None else self.parent.depth + 1
+
+    def resolve(self, column: exp.Column) -> tuple[ColumnKey | None, Value]:
+        """The source of a column and what is known of it; (None, ANY) where that is not certain."""
+        name = column.name.lower()
+        table = column.table.lower()
+        if column.args.get("db") or column.args.get("catalog"):
+            return None, ANY  # perhaps a struct path
+        scope: Scope | None = self
+        while scope is not None:
+            if table:
+                if table in scope.sources:
+                    return self._value(scope, table, name)
+            else:
+                having = [s for s, relation in scope.sources.items() if name in relation.columns]
+                unclear = [s for s, r in scope.sources.items() if not r.complete and s not in having]
+                aliased = scope.aliases.get(name)
+                if aliased is not None:
+                    if not having and not unclear:
+                        return None, aliased
+                    if len(scope.sources) != 1 or self._value(scope, next(iter(scope.sources)), name)[1] != aliased:
+                        return None, ANY
+                if len(having) == 1 and not unclear:
+                    return self._value(scope, having[0], name)
+                if len(scope.sources) == 1 and unclear and scope.parent is None:
+                    return self._value(scope, unclear[0], name)
+                if having or unclear:
+                    return None, ANY
+            scope = scope.parent
+        return None, ANY
+
+    def _value(self, scope: Scope, source: str, name: str) -> tuple[ColumnKey | None, Value]:
+        key = (scope.depth, source, name)
+        if key in self.narrowed:
+            return key, self.narrowed[key]
+        value = scope.sources[source].column(name)
+        return (None, ANY) if value is None else (key, value)
+
+    def narrow(self, key: ColumnKey, value: Value) -> Scope:
+        """The same scope where more is known of one column."""
+        return replace(self, narrowed={**self.narrowed, key: value})
+
+    def naming(self, aliases: Mapping[str, Value]) -> Scope:
+        """The same scope where the projections have names as well."""
+        return replace(self, aliases=aliases)
+
+    def defining(self, name: str, relation: Relation) -> Scope:
+        """The same scope with one more CTE."""
+        return replace(self, ctes={**self.ctes, name.lower(): relation})
+
+    def inner(self, sources: Mapping[str, Relation]) -> Scope:
+        """The scope of a subquery with these sources."""
+        return Scope(sources, parent=self, narrowed=self.narrowed, ctes=self.ctes)
