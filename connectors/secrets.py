@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
-from connectors.errors import ConfigurationError, PermissionMissing, SettingMissing, SourceUnavailable
+from connectors.errors import (
+    ConfigurationError,
+    CredentialsRefused,
+    PermissionMissing,
+    SettingMissing,
+    SourceUnavailable,
+)
 
 if TYPE_CHECKING:
     from google.api_core.exceptions import GoogleAPICallError
@@ -83,6 +89,7 @@ class SecretManager:
         Raises:
             SettingMissing: no such secret or version, or its version is disabled or destroyed.
             PermissionMissing: the account may not read it, or the API is not enabled.
+            CredentialsRefused: Google refused the login.
             ConfigurationError: no credentials; not a text.
             SourceUnavailable: Secret Manager gave no answer.
         """
@@ -93,7 +100,7 @@ class SecretManager:
 
     def _read(self, reference: str) -> str:
         from google.api_core.exceptions import GoogleAPICallError, RetryError
-        from google.auth.exceptions import GoogleAuthError
+        from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 
         name, version = parse(reference)
         path = f"projects/{self._google.project}/secrets/{name}/versions/{version or 'latest'}"
@@ -104,11 +111,19 @@ class SecretManager:
             raise _explained(self._google.project, reference, error) from None
         except (RetryError, OSError) as error:
             raise SourceUnavailable(f"Secret Manager gave no answer for {name!r} ({type(error).__name__})") from None
-        except GoogleAuthError as error:
+        except TransportError as error:
+            raise SourceUnavailable(f"Google's login gave no answer for {name!r} ({type(error).__name__})") from None
+        except DefaultCredentialsError as error:
             raise ConfigurationError(
                 f"there are no Google credentials to read secret {name!r} with ({type(error).__name__})",
                 remedy="On GKE bind the pod's service account to a Google one (Workload Identity); on a laptop run "
                 "`gcloud auth application-default login`, or make the GcpCredentials block: `mgdw blocks --key-file`.",
+            ) from None
+        except GoogleAuthError as error:
+            raise CredentialsRefused(
+                f"Google refused the login with which secret {name!r} was to be read ({type(error).__name__})",
+                remedy="A key that was deleted or a clock that is minutes off: check with `gcloud iam service-accounts "
+                "keys list`; on a laptop log in again with `gcloud auth application-default login`.",
             ) from None
         except UnicodeDecodeError:
             # Its text would show bytes of the secret.

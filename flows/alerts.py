@@ -14,7 +14,10 @@ from prefect.logging import get_logger
 from prefect.settings import get_current_settings
 from prefect.states import State
 
+from connectors.errors import MgdwError
+from connectors.secrets import resolved
 from flows.failures import Failure, StepFailed, told_once
+from flows.secrets import resolver
 from flows.settings import FlowSettings
 
 _LONGEST_LIST = 12
@@ -75,8 +78,13 @@ async def tell_slack(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
 
 async def post(text: str) -> bool:
     """Send one message to the webhook of the settings. Returns False (and logs why) when it could not be sent."""
-    webhook = FlowSettings.from_environment().slack_webhook_url
     logger = get_logger("mgdw.alerts")
+    try:
+        settings = FlowSettings.from_environment()
+        webhook = resolved(settings, resolver(settings)).slack_webhook_url
+    except MgdwError as error:
+        logger.error("nobody was told: %s", error)
+        return False
     if webhook is None:
         logger.warning("MGDW_SLACK_WEBHOOK_URL is not set: nobody was told of this failure")
         return False

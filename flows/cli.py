@@ -93,6 +93,33 @@ def salesforce_preflight() -> None:
     _out.print(report.markdown(), markup=False)
 
 
+@app.command
+def doctor(
+    *,
+    only: Annotated[str | None, Parameter(help="Groups to look at, with commas: warehouse,salesforce.")] = None,
+    send: Annotated[bool, Parameter(help="Send a message through the Slack webhook.")] = False,
+) -> None:
+    """Check that everything a run needs is there and usable from here; status 1 when something is not."""
+    _prepare()
+    from flows.checks import Status
+    from flows.doctor import examined
+
+    groups = [name.strip() for name in only.split(",") if name.strip()] if only else None
+    found = asyncio.run(examined(groups, send=send))
+    colours = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "bold red", Status.NOT_USED: "dim"}
+    grid = Table(box=SIMPLE, pad_edge=False)
+    for name in ("check", "where", "status", "found", "what to do"):
+        grid.add_column(name, overflow="fold", no_wrap=name in ("check", "status"))
+    for one in found:
+        status = f"[{colours[one.status]}]{one.status.value}[/]"
+        grid.add_row(one.check, escape(one.where), status, escape(one.found), escape(one.remedy))
+    _out.print(grid)
+    failed = sum(one.status is Status.FAILED for one in found)
+    _out.print(f"{failed} of {len(found)} failed" if failed else f"All {len(found)} are in order, or said why not.")
+    if failed:
+        sys.exit(1)
+
+
 @quarantined.command(name="list")
 def list_quarantined(table: str | None = None) -> None:
     """Count the rows in quarantine by table, batch and reason."""

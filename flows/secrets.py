@@ -14,13 +14,18 @@ from flows.settings import FlowSettings
 def resolver(settings: FlowSettings) -> SecretResolver:
     """The resolver that the settings ask for. A flow run reads each secret once; the next run reads it anew.
 
-    Raises:
-        SettingMissing, ConfigurationError, SourceUnavailable: no way to Secret Manager; see `flows.gcp`.
+    Google is reached with the first name: who needs no secret needs no credentials. Beside what `SecretManager` raises
+    a name may then meet what `flows.gcp.project_access` does.
     """
     if settings.secrets == "environment":
         return from_environment
     run = flow_run.id
-    return _of_run(run) if run else SecretManager(project_access())
+    manager = functools.cache(lambda: _of_run(run) if run else SecretManager(project_access()))
+
+    def resolve(name: str) -> str:
+        return manager()(name)
+
+    return resolve
 
 
 @functools.lru_cache(maxsize=4)
