@@ -116,10 +116,12 @@ class BigQueryWarehouse:
         """What the ledger holds for the table; see `Warehouse.state`. One query."""
         windows, files = ledger.select_windows(table, origin), ledger.select_files(table)
         fields = ledger.select_fields(table)
-        sql = self._say(
-            f"SELECT ARRAY(SELECT AS STRUCT window_lo, window_hi FROM ({windows})) AS windows, "
-            f"ARRAY(SELECT AS STRUCT bucket, key, version FROM ({files})) AS files, ARRAY(SELECT AS STRUCT field, source_type, gone FROM ({fields})) AS fields"
-        )
+        arrays = {
+            "windows": f"window_lo, window_hi FROM ({windows})",
+            "files": f"bucket, key, version FROM ({files})",
+            "fields": f"field, source_type, gone FROM ({fields})",
+        }
+        sql = self._say("SELECT " + ", ".join(f"ARRAY(SELECT AS STRUCT {of}) AS {n}" for n, of in arrays.items()))
 
         def read(jobs: Jobs, _: threading.Event) -> TableState:
             found = jobs.select(sql, {"table": table.name, "step": "state"})[0]
