@@ -6,7 +6,7 @@ locals {
       expires     = null
       # dbt-runner writes here as well: its staging views live beside the tables they read.
       editors = [local.members.pipeline, local.members["dbt-runner"]]
-      readers = []
+      readers = [] # all brands are here: people look at ODS
     }
     ODS = {
       description = "Operational data store: current state, Commercial brands only. Built by dbt."
@@ -57,10 +57,10 @@ resource "google_bigquery_dataset_iam_binding" "editors" {
 }
 
 resource "google_bigquery_dataset_iam_binding" "readers" {
-  for_each = { for name, dataset in local.datasets : name => dataset if length(dataset.readers) > 0 }
+  for_each = toset(["ODS", "EDW"])
 
   project    = var.project_id
   dataset_id = google_bigquery_dataset.this[each.key].dataset_id
   role       = "roles/bigquery.dataViewer"
-  members    = each.value.readers
+  members    = local.datasets[each.key].readers
 }

@@ -52,7 +52,6 @@ resource "google_container_cluster" "this" {
   cluster_autoscaling {
     auto_provisioning_defaults {
       service_account = google_service_account.this["gke-nodes"].email
-      oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
     }
   }
 
@@ -89,7 +88,7 @@ resource "google_container_cluster" "this" {
   }
 
   monitoring_config {
-    enable_components = ["SYSTEM_COMPONENTS", "POD", "DEPLOYMENT", "JOBSET"]
+    enable_components = ["SYSTEM_COMPONENTS", "POD", "DEPLOYMENT"]
 
     managed_prometheus {
       enabled = true

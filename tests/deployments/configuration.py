@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Configuration:
     @cached_property
     def blocks(self) -> list[tuple[str, tuple[str, ...], Body]]:
         """Every top-level block: its kind, its labels, its body."""
-        return [found for text in self.files.values() for found in _top_level(hcl2.loads(text))]
+        return [found for text in self.files.values() for found in _parsed(text)]
 
     def _of(self, kind: str) -> Iterator[tuple[tuple[str, ...], Body]]:
         return ((labels, body) for found, labels, body in self.blocks if found == kind)
@@ -77,6 +77,11 @@ class Configuration:
     def providers(self) -> list[Body]:
         """Every provider block."""
         return [body for _, body in self._of("provider")]
+
+
+@cache
+def _parsed(text: str) -> tuple[tuple[str, tuple[str, ...], Body], ...]:
+    return tuple(_top_level(hcl2.loads(text)))
 
 
 def _top_level(tree: Body) -> Iterator[tuple[str, tuple[str, ...], Body]]:

@@ -1,0 +1,158 @@
+"""Least roles, nothing public, no keys and no secret values, labels and protection on everything that can have them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.deployments.configuration import Configuration
+from tests.deployments.spelling import provider
+
+PROJECT_ROLES = {
+    "pipeline": {"roles/bigquery.jobUser", "roles/bigquery.readSessionUser", "roles/serviceusage.serviceUsageViewer"},
+    "dbt-runner": {"roles/bigquery.jobUser", "roles/logging.logWriter"},
+    "prefect-worker": set[str](),
+    "prefect-server": {"roles/cloudsql.client", "roles/cloudsql.instanceUser"},
+    "cloud-build": {"roles/logging.logWriter"},
+    "cloud-build-test": {"roles/logging.logWriter"},
+    "gke-nodes": {"roles/container.defaultNodeServiceAccount"},
+}
+"""What an account may have on the whole project: one more is a decision, made here as well."""
+RESOURCE_ROLES = {
+    "google_artifact_registry_repository_iam_member": {
+        "roles/artifactregistry.reader", "roles/artifactregistry.writer",
+    },
+    "google_bigquery_dataset_iam_binding": {"roles/bigquery.dataEditor", "roles/bigquery.dataViewer"},
+    "google_project_iam_member": {"roles/bigquery.jobUser"},
+    "google_pubsub_topic_iam_member": {"roles/pubsub.publisher"},
+    "google_secret_manager_secret_iam_member": {"roles/secretmanager.secretAccessor"},
+    "google_service_account_iam_member": {"roles/iam.workloadIdentityUser"},
+    "google_storage_bucket_iam_member": {
+        "roles/storage.bucketViewer", "roles/storage.objectCreator", "roles/storage.objectUser",
+        "roles/storage.objectViewer",
+    },
+}  # fmt: skip
+CONNECT = {"container.clusters.connect", "container.clusters.get", "container.clusters.list"}
+EXPECTED_SECRET_READERS = {
+    "prefect-server-api-auth-string": {"pipeline", "dbt-runner", "prefect-server", "prefect-worker", "cloud-build"},
+    "slack-webhook-url": {"pipeline", "dbt-runner", "prefect-server"},
+}
+"""All others are for the pipeline alone."""
+
+
+def too_many_roles(configuration: Configuration) -> list[str]:
+    """Roles beyond what each account and each kind of resource may have."""
+    found: list[str] = []
+    for account, body in configuration.locals()["accounts"].items():
+        found += [f"{account} has {role}" for role in body["project"] if role not in PROJECT_ROLES.get(account, ())]
+    for kind, name, body in configuration.resources():
+        if "_iam_" not in kind or "role" not in body:
+            continue
+        role, allowed = str(body["role"]), RESOURCE_ROLES.get(kind, set())
+        if role.startswith("roles/") and role not in allowed:
+            found.append(f"{kind}.{name} gives {role}")
+    images = configuration.locals()["image_roles"]
+    allowed = RESOURCE_ROLES["google_artifact_registry_repository_iam_member"]
+    found += [f"{account} has {role} on the images" for account, role in images.items() if role not in allowed]
+    found += [
+        f"{account} writes images"
+        for account, role in images.items()
+        if role.endswith("writer") and account != "cloud-build"
+    ]
+    custom = configuration.resource("google_project_iam_custom_role", "cluster_connect")["permissions"]
+    return found + [f"cluster_connect may {permission}" for permission in custom if permission not in CONNECT]
+
+
+def wide_roles(configuration: Configuration) -> list[str]:
+    """Primitive roles, admin roles and IAM resources that rule a whole project."""
+    found = re.findall(r"roles/(?:owner|editor|viewer|browser|[\w.]*[aA]dmin)\b", configuration.text)
+    kinds = {kind for kind, _, _ in configuration.resources()}
+    return [*found, *(k for k in kinds if re.search(r"google_(project|folder|organization)_iam_(policy|binding)$", k))]
+
+
+def strangers(configuration: Configuration) -> list[str]:
+    """Members that are everybody."""
+    return re.findall(r"\b(?:allUsers|allAuthenticatedUsers|domain:)\b", configuration.text)
+
+
+def keys_and_values(configuration: Configuration) -> list[str]:
+    """Service account keys, secret versions, passwords: whatever would bring a secret into files or state."""
+    forbidden = {"google_service_account_key", "google_secret_manager_secret_version", "google_storage_hmac_key"}
+    found = [f"{kind}.{name}" for kind, name, _ in configuration.resources() if kind in forbidden]
+    for kind, name, body in configuration.resources():
+        found += [
+            f"{kind}.{name}.{key}"
+            for key in _keys(body)
+            if re.fullmatch(r"(\w*password\w*|\w*auth_token|sensitive_labels)", key)
+        ]
+    return found + re.findall(r"-----BEGIN|\bAIza\w+|\bxox[bp]-\w+|hooks\.slack\.com/services/\w+", configuration.text)
+
+
+def secret_readers(configuration: Configuration) -> list[str]:
+    """Secrets that others than expected may read."""
+    return [
+        f"{name} is read by {sorted(secret['used_by'])}"
+        for name, secret in configuration.locals()["secrets"].items()
+        if set(secret["used_by"]) != EXPECTED_SECRET_READERS.get(name, {"pipeline"})
+    ]
+
+
+def unlabelled(configuration: Configuration) -> list[str]:
+    """Resources that could carry labels and carry none of ours."""
+    found: list[str] = []
+    for kind, name, body in configuration.resources():
+        attributes = provider()["types"].get(kind, {"attributes": {}})["attributes"]
+        # A notification channel's `labels` are its address; its labels are `user_labels`.
+        wanted = [a for a in ("user_labels", "resource_labels", "labels") if a in attributes][:1]
+        carrier = body
+        if kind == "google_sql_database_instance":
+            carrier, wanted = body["settings"][0], ["user_labels"]
+        found += [f"{kind}.{name}" for attribute in wanted if "local.labels" not in str(carrier.get(attribute))]
+    return found
+
+
+def unprotected(configuration: Configuration) -> list[str]:
+    """What holds data and would go with one wrong destroy."""
+    held = {
+        "google_bigquery_dataset": ("deletion_policy", "${local.deletion_policy}"),
+        "google_storage_bucket": ("deletion_policy", "${local.deletion_policy}"),
+        "google_artifact_registry_repository": ("deletion_policy", "${local.deletion_policy}"),
+        "google_compute_address": ("deletion_policy", "${local.deletion_policy}"),
+        "google_container_cluster": ("deletion_protection", "${var.deletion_protection}"),
+        "google_secret_manager_secret": ("deletion_protection", "${var.deletion_protection}"),
+        "google_sql_database_instance": ("deletion_protection", "${var.deletion_protection}"),
+    }
+    found = [
+        f"{kind}.{name}"
+        for kind, name, body in configuration.resources()
+        if kind in held and body.get(held[kind][0]) != held[kind][1]
+    ]
+    forced = [
+        f"{k}.{n}"
+        for k, n, b in configuration.resources()
+        if b.get("force_destroy") or b.get("delete_contents_on_destroy")
+    ]
+    default = configuration.variables()["deletion_protection"].get("default")
+    return found + forced + ([] if default is True else ["deletion_protection is off by default"])
+
+
+def open_doors(configuration: Configuration) -> list[str]:
+    """Public buckets, public database, public nodes, networks as wide as the internet."""
+    found: list[str] = []
+    for _, name, body in configuration.resources("google_storage_bucket"):
+        closed = body.get("uniform_bucket_level_access") is True and body.get("public_access_prevention") == "enforced"
+        found += [] if closed else [f"bucket {name}"]
+    database = configuration.resource("google_sql_database_instance", "prefect")["settings"][0]
+    access = database["ip_configuration"][0]
+    found += [] if access["ipv4_enabled"] is False and "authorized_networks" not in access else ["database address"]
+    found += [] if database.get("connector_enforcement") == "REQUIRED" else ["database without proxy"]
+    cluster = configuration.resource("google_container_cluster", "this")
+    found += [] if cluster["private_cluster_config"][0]["enable_private_nodes"] is True else ["nodes"]
+    found += [] if "cidr_blocks" in str(cluster.get("master_authorized_networks_config")) else ["control plane"]
+    return found + re.findall(r"\b0\.0\.0\.0/0", configuration.text)
+
+
+def _keys(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [key for entry in value for key in _keys(entry)]
+    return [k for key, inner in value.items() for k in (key, *_keys(inner))] if isinstance(value, dict) else []
