@@ -1,24 +1,29 @@
 """One SQL for two warehouses: no raw dialect function in a model, and every model read as BigQuery reads it.
 
-Nothing here talks to BigQuery: the project is compiled for the target `prod` without a connection, and each statement
-is parsed, its columns resolved and its types inferred in BigQuery's dialect.
+Nothing here talks to BigQuery: the project is compiled for its targets without a connection, and each statement is
+parsed, its columns resolved and its types inferred in BigQuery's dialect.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlglot
+from dbt.config.profile import Profile, read_profile
+from dbt.config.renderer import ProfileRenderer
+from dbt_common.context import set_invocation_context
 from sqlglot import exp
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from connectors.contract import load_contract
+from flows.settings import FlowSettings
 from tests.dbt.conftest import PROJECT, Dbt
 
 COMMON = {
@@ -38,6 +43,9 @@ TYPES = {
     "numeric(38,9)": "DECIMAL",
     "timestamp": "TIMESTAMPTZ",
 }
+LONGEST_TABLE_DESCRIPTION, LONGEST_COLUMN_DESCRIPTION = 16_384, 1_024
+"""Characters that BigQuery keeps (documentation, "Quotas and limits")."""
+MOST_CLUSTER_COLUMNS = 4
 META = {"_batch_id": "STRING", "_loaded_at": "TIMESTAMP", "_deleted": "BOOL", "_deleted_at": "TIMESTAMP"}
 LEDGER = {
     "batch_id": "STRING",
@@ -59,17 +67,14 @@ def test_models_use_no_function_that_only_one_warehouse_knows() -> None:
 
 
 @pytest.fixture(scope="module")
-def bigquery(day_one: Dbt, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
-    """The project compiled for `prod` with a token that is never sent."""
-    folder = tmp_path_factory.mktemp("bigquery")
-    project = folder / "dbt"
-    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
-    profiles = project / "profiles.yml"
-    profiles.write_text(profiles.read_text().replace("method: oauth\n", "method: oauth-secrets\n      token: none\n"))
-    dbt = replace(day_one, project=project, folder=folder, manifest=None, outcome={})
-    dbt.manifest = dbt("parse", "--target", "prod")
-    dbt("compile", "--target", "prod", "--no-populate-cache", "--no-introspect")
-    return dbt
+def bigquery(day_one: Dbt, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+    """The project compiled for `prod`; with an emulator's address, dbt does not look for credentials."""
+    dbt = replace(day_one, folder=tmp_path_factory.mktemp("bigquery"), manifest=None, outcome={})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BIGQUERY_EMULATOR_HOST", "http://127.0.0.1:9")
+        dbt.manifest = dbt("parse", "--target", "prod")
+        dbt("compile", "--target", "prod", "--no-populate-cache", "--no-introspect")
+        yield dbt
 
 
 def test_every_model_and_test_is_sql_to_both_parsers(day_one: Dbt, bigquery: Dbt) -> None:
@@ -110,12 +115,83 @@ def test_bigquery_resolves_every_column_and_the_types_keep_the_contract(bigquery
 
 
 def test_production_has_the_datasets_of_the_roadmap(bigquery: Dbt) -> None:
-    assert bigquery.manifest is not None
-    models = [n for n in bigquery.manifest.nodes.values() if n.resource_type == "model"]
-    assert {(n.path.split("/")[0], n.schema) for n in models} == {
-        ("staging", "STG"), ("intermediate", "ODS"), ("ods", "ODS"), ("edw", "EDW"), ("marts", "EDW"),
+    assert places(bigquery.manifest) == {
+        ("sources", "STG"), ("staging", "STG"), ("seeds", "ODS"), ("intermediate", "ODS"), ("ods", "ODS"),
+        ("edw", "EDW"), ("marts", "EDW"),
     }  # fmt: skip
-    assert {n.database for n in models} == {"mg-dw-workbench"}
+
+
+def test_a_developer_has_everything_in_one_dataset(bigquery: Dbt) -> None:
+    assert {dataset for _, dataset in places(parsed(bigquery, "dev"))} == {"DEV"}
+
+
+def test_the_staging_dataset_follows_its_setting(bigquery: Dbt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MGDW_STG_DATASET", "STG_2027")
+    found = places(parsed(bigquery, "prod"))
+    assert {("sources", "STG_2027"), ("staging", "STG_2027"), ("ods", "ODS")} <= found
+    # A developer may read production's STG and still writes to DEV alone.
+    found = places(parsed(bigquery, "dev"))
+    assert found - {("sources", "STG_2027")} == {(layer, "DEV") for layer, _ in found if layer != "sources"}
+
+
+def test_descriptions_fit_into_bigquery(bigquery: Dbt) -> None:
+    assert bigquery.manifest is not None
+    for node in (*bigquery.manifest.nodes.values(), *bigquery.manifest.sources.values()):
+        assert len(node.description) <= LONGEST_TABLE_DESCRIPTION, node.name
+        assert all(len(c.description) <= LONGEST_COLUMN_DESCRIPTION for c in node.columns.values()), node.name
+
+
+def test_partition_and_cluster_columns_are_columns_of_their_table(day_one: Dbt, bigquery: Dbt) -> None:
+    assert bigquery.manifest is not None
+    laid_out = 0
+    for node in bigquery.manifest.nodes.values():
+        partition, cluster = node.config.get("partition_by"), node.config.get("cluster_by") or []
+        if not (partition or cluster):
+            continue
+        laid_out += 1
+        assert node.config.materialized == "table", node.name
+        assert len(cluster) <= MOST_CLUSTER_COLUMNS, node.name
+        columns = {partition["field"], *cluster} if partition else set(cluster)
+        assert columns <= day_one.columns(node.schema, node.name), node.name
+    assert laid_out > 10
+
+
+def test_the_profile_limits_what_a_statement_may_cost_and_how_long_it_may_take(
+    day_one: Dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BIGQUERY_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("MGDW_GCP_PROJECT", "other-project")
+    monkeypatch.setenv("MGDW_GCP_LOCATION", "EU")
+    for target, dataset in (("dev", "DEV"), ("prod", "EDW")):
+        found = credentials(target)
+        assert (found.database, found.location, found.schema) == ("other-project", "EU", dataset)
+        assert found.method == "oauth"
+        assert found.maximum_bytes_billed == FlowSettings().dbt_maximum_bytes_billed
+        assert found.job_execution_timeout_seconds in (600, 1800)
+        assert found.job_retries == 2
+    monkeypatch.setenv("MGDW_DBT_MAXIMUM_BYTES_BILLED", "123000000")
+    assert credentials("prod").maximum_bytes_billed == 123_000_000
+
+
+def parsed(dbt: Dbt, target: str) -> Any:
+    """The manifest for a target, in the environment as it is now."""
+    return replace(dbt, manifest=None)("parse", "--target", target)
+
+
+def credentials(target: str) -> Any:
+    """A target's connection, as dbt reads it from the profile in the environment as it is now."""
+    set_invocation_context(os.environ)
+    raw = read_profile(str(PROJECT))
+    return Profile.from_raw_profiles(raw, "mg_dw", ProfileRenderer({}), target_override=target).credentials
+
+
+def places(manifest: Any) -> set[tuple[str, str]]:
+    """Which layer goes to which dataset."""
+    found = {("sources", s.schema) for s in manifest.sources.values()}
+    for node in manifest.nodes.values():
+        if node.resource_type in ("model", "seed"):
+            found.add((node.path.split("/")[0] if node.resource_type == "model" else "seeds", node.schema))
+    return found
 
 
 def _in_build_order(manifest: Any) -> list[Any]:

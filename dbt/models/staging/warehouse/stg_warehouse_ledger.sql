@@ -1,5 +1,6 @@
-with source as (
+with ledger as (
 
+    -- not called source, as elsewhere: in BigQuery that name would then mean the row, not its column
     select * from {{ source('warehouse', '_ledger') }}
 
 ),
@@ -16,8 +17,7 @@ renamed as (
 
         window_hi as window_end_at,
         loaded_at
-    -- Not `from source`: in BigQuery the name `source` would then be the whole row, not the column.
-    from source as ledger
+    from ledger
 
 )
 
