@@ -13,13 +13,6 @@ resource "google_storage_bucket_iam_member" "lake_read" {
   member = local.members.pipeline
 }
 
-# doctor looks at the bucket's own settings: its location must be the datasets'.
-resource "google_storage_bucket_iam_member" "lake_look" {
-  bucket = google_storage_bucket.lake.name
-  role   = "roles/storage.bucketViewer"
-  member = local.members.pipeline
-}
-
 resource "google_storage_bucket_iam_member" "lake_work" {
   bucket = google_storage_bucket.lake.name
   role   = "roles/storage.objectUser"
@@ -27,7 +20,7 @@ resource "google_storage_bucket_iam_member" "lake_work" {
 
   condition {
     title       = "work-and-notes"
-    description = "Typed files of a load, and notes that a later run replaces."
+    description = "Typed files of a load, probes, and notes that a later run replaces."
     expression = join(" || ", concat(
       [for prefix in local.work_prefixes : "resource.name.startsWith(\"projects/_/buckets/${google_storage_bucket.lake.name}/objects/${prefix}\")"],
       [for name in local.notes : "resource.name.endsWith(\"/${name}\")"],
@@ -36,8 +29,9 @@ resource "google_storage_bucket_iam_member" "lake_work" {
 }
 
 locals {
-  # What is written again: typed files on their way into a load job, and notes that a later run replaces.
-  work_prefixes = ["work/"]
+  # What may be deleted or written again: typed files on their way into a load job, doctor's probes, and notes that a
+  # later run replaces.
+  work_prefixes = ["work/", "_doctor/"]
   notes         = ["jobs.json"]
 
   bucket_writers = {

@@ -55,7 +55,7 @@ locals {
       filter      = "resource.type=\"bigquery_project\" ${local.change}.jobStats.queryStats.totalBilledBytes>0"
       labels = {
         principal = "EXTRACT(protoPayload.authenticationInfo.principalEmail)"
-        flow      = "EXTRACT(${local.change}.jobConfig.labels.flow)"
+        step      = "EXTRACT(${local.change}.jobConfig.labels.step)"
         table     = "EXTRACT(${local.change}.jobConfig.labels.table)"
       }
       value = "EXTRACT(${local.change}.jobStats.queryStats.totalBilledBytes)"

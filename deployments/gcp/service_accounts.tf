@@ -5,7 +5,7 @@ locals {
     "pipeline" = {
       description = "Source flows, repair flows, doctor: sources to lake and STG; reads the marts for Tableau."
       kubernetes  = "pipeline"
-      project     = ["roles/bigquery.jobUser", "roles/bigquery.readSessionUser", "roles/serviceusage.serviceUsageViewer"]
+      project     = ["roles/bigquery.jobUser"]
     }
     "dbt-runner" = {
       description = "dbt builds: STG to ODS and EDW. In Cloud Build, it also logs."

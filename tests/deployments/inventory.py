@@ -78,7 +78,6 @@ def raw_is_written_once(configuration: Configuration) -> list[str]:
         harmless = body["role"] in {
             "roles/storage.objectCreator",
             "roles/storage.objectViewer",
-            "roles/storage.bucketViewer",
         }
         if on_lake and not harmless and "local.work_prefixes" not in str(body.get("condition")):
             found.append(f"{name} may delete raw data")

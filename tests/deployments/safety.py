@@ -9,7 +9,7 @@ from tests.deployments.configuration import Configuration
 from tests.deployments.spelling import provider
 
 PROJECT_ROLES = {
-    "pipeline": {"roles/bigquery.jobUser", "roles/bigquery.readSessionUser", "roles/serviceusage.serviceUsageViewer"},
+    "pipeline": {"roles/bigquery.jobUser"},
     "dbt-runner": {"roles/bigquery.jobUser", "roles/logging.logWriter"},
     "prefect-worker": set[str](),
     "prefect-server": {"roles/cloudsql.client", "roles/cloudsql.instanceUser"},
@@ -28,7 +28,7 @@ RESOURCE_ROLES = {
     "google_secret_manager_secret_iam_member": {"roles/secretmanager.secretAccessor"},
     "google_service_account_iam_member": {"roles/iam.workloadIdentityUser"},
     "google_storage_bucket_iam_member": {
-        "roles/storage.bucketViewer", "roles/storage.objectCreator", "roles/storage.objectUser",
+        "roles/storage.objectCreator", "roles/storage.objectUser",
         "roles/storage.objectViewer",
     },
 }  # fmt: skip

@@ -18,7 +18,9 @@ from connectors.salesforce import unfinished
 from connectors.salesforce.settings import NextSalesforceSettings
 from connectors.secrets import SCHEME
 from connectors.settings import SystemSettings
+from connectors.warehouse.bigquery.work import WORK
 from docs.generate import settings_models
+from flows.checks.lake import PROBES
 from tests.deployments.configuration import ROOT, Configuration
 
 OURS = {"prefect-server-api-auth-string"}
@@ -95,8 +97,18 @@ def test_the_lake_s_folder_is_the_one_that_is_kept(configuration: Configuration)
     assert "raw/" in str(configuration.resource("google_storage_bucket", "lake"))
 
 
-def test_notes_that_are_written_again_may_be(configuration: Configuration) -> None:
+def test_what_the_program_deletes_or_writes_again_in_the_lake_it_may(configuration: Configuration) -> None:
     assert configuration.locals()["notes"] == [unfinished.NAME]
+    assert configuration.locals()["work_prefixes"] == [f"{WORK}/", f"{PROBES}/"]
+
+
+@pytest.mark.parametrize("told_by", ["connectors/warehouse/bigquery/load.py", "dbt/macros/job_labels.sql"])
+def test_bytes_are_told_by_labels_that_our_jobs_carry(configuration: Configuration, told_by: str) -> None:
+    labels = configuration.locals()["metrics"]["bytes_billed"]["labels"]
+    asked = {match[1] for match in re.finditer(r"jobConfig\.labels\.(\w+)", str(labels))}
+    assert asked == {"step", "table"}
+    text = (ROOT / told_by).read_text()
+    assert all(re.search(rf"['\"]{name}['\"]: ", text) for name in asked)
 
 
 def test_parts_get_colder_whatever_they_are_called_and_manifests_do_not(configuration: Configuration) -> None:
