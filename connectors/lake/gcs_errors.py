@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Generator
 from typing import Any
 
 import requests
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
-from google.cloud.storage.exceptions import DataCorruption
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
 from connectors.errors import (
     ConfigurationError,
@@ -40,7 +41,7 @@ def explained(bucket: str, what: str) -> Generator[None]:
         raise
     except (
         api.GoogleAPICallError, api.RetryError, auth.GoogleAuthError,
-        requests.RequestException, ConnectionError, DataCorruption,
+        requests.RequestException, ConnectionError, DataCorruption, InvalidResponse,
     ) as error:  # fmt: skip
         raise explain(error, bucket, what) from error
 
@@ -49,6 +50,8 @@ def explain(error: Exception, bucket: str, what: str) -> MgdwError:
     """The error of this program for one of Google's client."""
     if isinstance(error, api.RetryError) and error.cause is not None:
         return explain(error.cause, bucket, what)
+    if isinstance(error, InvalidResponse):
+        return explain(answered(error.response.status_code, error.response.text), bucket, what)
     facts: dict[str, Any] = {"bucket": bucket, "object": what}
     said = _said(error)
     match error:
@@ -81,6 +84,15 @@ def explain(error: Exception, bucket: str, what: str) -> MgdwError:
             return SourceUnavailable(f"no answer from Cloud Storage for {what}: {said}", **facts)
 
 
+def answered(status: int, body: str) -> api.GoogleAPICallError:
+    """Google's error for an answer that did not come through its API layer."""
+    try:
+        body = str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        pass  # a text, as proxies and the upload service send it
+    return api.from_http_status(status, "", errors=[{"message": body}])
+
+
 def bucket_is_missing(error: api.NotFound) -> bool:
     """Whether the answer means the bucket rather than the object."""
     return "bucket does not exist" in str(error)
@@ -95,4 +107,4 @@ def _said(error: Exception) -> str:
     return type(error).__name__
 
 
-__all__ = ["ROLE", "bucket_is_missing", "explain", "explained"]
+__all__ = ["ROLE", "answered", "bucket_is_missing", "explain", "explained"]

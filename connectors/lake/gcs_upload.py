@@ -21,7 +21,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from connectors.errors import InternalError, RetryableError, SourceUnavailable
-from connectors.lake.gcs_errors import explain, explained
+from connectors.lake.gcs_errors import answered, explain, explained
 
 ResultT = TypeVar("ResultT")
 
@@ -199,8 +199,7 @@ class _Session:
             return answer
         if answer.status_code in (404, 410):
             raise SessionLost(f"Cloud Storage gave up the upload of {self._uri} ({answer.status_code})")
-        said = [{"message": answer.text}]
-        raise explain(api.from_http_status(answer.status_code, "", errors=said), self._bucket, self._uri)
+        raise explain(answered(answer.status_code, answer.text), self._bucket, self._uri)
 
     async def cancel(self) -> None:
         """Tell the server to forget what it has. It answers 499."""
