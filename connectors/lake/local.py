@@ -55,7 +55,7 @@ class LocalLake:
         finally:
             with contextlib.suppress(OSError):
                 file.close()
-            hidden.unlink(missing_ok=True)
+            _remove(hidden)
 
     async def commit(self, manifest: Manifest) -> Manifest:
         """Write `manifest.json`, create-only; see `Lake.commit`. Raises StorageFull."""
@@ -81,7 +81,7 @@ class LocalLake:
         except FileExistsError:
             return _read(final)
         finally:
-            hidden.unlink(missing_ok=True)
+            _remove(hidden)
         return manifest
 
     async def manifest(self, prefix: str) -> Manifest | None:
@@ -112,7 +112,7 @@ class LocalLake:
                 hidden.replace(final)
                 _force(final.parent)
         finally:
-            hidden.unlink(missing_ok=True)
+            _remove(hidden)
 
     async def read_note(self, prefix: str, name: str) -> str | None:
         """The text of a note, or None."""
@@ -176,6 +176,12 @@ class LocalPartWriter:
 
 def _read(path: Path) -> Manifest:
     return read_manifest(path.read_text(), str(path))
+
+
+def _remove(hidden: Path) -> None:
+    # Where nothing can be written nothing can be removed either; why is said by the error under way.
+    with contextlib.suppress(OSError):
+        hidden.unlink()
 
 
 def _force(folder: Path) -> None:
