@@ -159,7 +159,7 @@ class HttpSession:
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             headers={"User-Agent": "mg-dw", "Accept-Encoding": "gzip"},
             # A proxy from the environment cannot reach this machine's loopback.
-            mounts={} if transport else {f"all://{host}": None for host in _LOOPBACK},
+            mounts={f"all://{host}": None for host in _LOOPBACK},
             transport=transport,
         )
 

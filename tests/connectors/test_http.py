@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from connectors.errors import (
     RateLimited,
     SourceUnavailable,
     TruncatedBody,
+    UnknownObject,
 )
 from connectors.http import Auth, CallBudget, HttpSession, RetryPolicy, Token
 from sandbox.faults import FaultInjector, Faults
@@ -450,3 +452,153 @@ async def test_without_a_share_of_our_own_the_whole_quota_may_be_used() -> None:
 async def test_a_session_tells_where_its_calls_go(api: Api, retry: RetryPolicy) -> None:
     async with HttpSession("https://open.example", name="acme", retry=retry) as session:
         assert await session.base_url() == "https://open.example"
+
+
+async def test_a_session_tells_the_address_its_login_named(api: Api) -> None:
+    class Elsewhere(FormAuth):
+        async def fetch(self, client: httpx.AsyncClient) -> Token:
+            return Token((await super().fetch(client)).value, base_url="https://instance.example")
+
+    async with HttpSession(api.url, name="acme", auth=Elsewhere()) as session:
+        assert await session.base_url() == "https://instance.example"
+    async with HttpSession(api.url, name="acme", auth=FormAuth()) as session:
+        assert await session.base_url() == api.url
+
+
+def test_a_token_is_fresh_until_a_minute_before_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 1000.0)
+    fresh = {end: Token("t", end).is_fresh for end in (None, 1000.0, 1060.0, 1060.5, 1061.0, 2000.0)}
+    assert fresh == {None: True, 1000.0: False, 1060.0: False, 1060.5: True, 1061.0: True, 2000.0: True}
+
+
+async def test_two_minutes_of_silence_and_a_quarter_minute_to_connect_are_the_limits_unless_told_otherwise() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200)
+
+    wire = httpx.MockTransport(answer)
+    for session in (
+        HttpSession("https://acme.example", name="acme", transport=wire),
+        HttpSession("https://acme.example", name="acme", transport=wire, timeout=7.0),
+    ):
+        async with session:
+            await session.request("GET", "/rows")
+    assert [request.extensions["timeout"] for request in seen] == [
+        {"connect": 15.0, "read": read, "write": read, "pool": None} for read in (120.0, 7.0)
+    ]
+    assert inspect.signature(HttpSession).parameters["connections"].default == 10
+
+
+async def test_a_session_that_was_left_sends_nothing_more(api: Api, retry: RetryPolicy) -> None:
+    async with HttpSession(api.url, name="acme", retry=retry) as session:
+        pass
+    with pytest.raises(RuntimeError, match="closed"):
+        await session.request("GET", "/gz")
+    assert api.faults.seen == []
+
+
+async def test_a_login_under_way_ends_with_its_session(api: Api, retry: RetryPolicy) -> None:
+    class Endless(FormAuth):
+        async def fetch(self, client: httpx.AsyncClient) -> Token:
+            started.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    started, before = asyncio.Event(), asyncio.all_tasks()
+    async with asyncio.timeout(10):
+        async with HttpSession(api.url, name="acme", auth=Endless(), retry=retry) as session:
+            caller = asyncio.create_task(session.token())
+            await started.wait()
+            (login,) = asyncio.all_tasks() - before - {caller}
+        outcomes = await asyncio.gather(login, caller, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
+
+
+class TestOneConnection:
+    """A connection that is not given back is missed by the next call, which would wait for ever."""
+
+    @pytest.fixture
+    async def narrow(self, api: Api, retry: RetryPolicy) -> AsyncIterator[HttpSession]:
+        async with (
+            asyncio.timeout(10),
+            HttpSession(api.url, name="acme", auth=FormAuth(), retry=retry, connections=1) as session,
+        ):
+            yield session
+
+    async def test_a_stream_left_in_its_middle_gives_it_back(self, narrow: HttpSession) -> None:
+        async with asyncio.timeout(10):
+            async with narrow.stream("GET", "/gz") as answer:
+                assert answer.is_success
+            assert (await narrow.request("GET", "/rows")).json() == [1, 2, 3]
+
+    async def test_a_refused_token_gives_it_back(self, api: Api, narrow: HttpSession) -> None:
+        async with asyncio.timeout(10):
+            await narrow.token()
+            api.live.clear()
+            assert (await narrow.request("GET", "/rows")).json() == [1, 2, 3]
+
+    async def test_a_body_that_cannot_be_unpacked_gives_it_back(self, api: Api, narrow: HttpSession) -> None:
+        api.faults.arm("GET /gz", status=200, headers={"Content-Encoding": "gzip"}, body=b"plain text" * 100_000)
+        async with asyncio.timeout(10):
+            assert (await narrow.request("GET", "/gz")).content == TEXT
+
+
+async def test_an_error_in_place_of_a_stream_is_told_as_one(api: Api, session: HttpSession) -> None:
+    api.faults.arm("GET /gz", status=503, body="closed for today")
+    with pytest.raises(SourceUnavailable, match="closed for today"):
+        async with session.stream("GET", "/gz"):
+            raise AssertionError("no stream")
+
+
+async def test_headers_of_a_call_go_with_the_token(api: Api, session: HttpSession) -> None:
+    with pytest.raises(MgdwError) as caught:
+        await session.request("POST", "/echo", data={"said": "aloud"}, headers={"X-Note": "hello"})
+    assert "aloud" in caught.value.cause
+    seen: list[httpx.Headers] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers)
+        return httpx.Response(200, json={"access_token": "t"})
+
+    transport = httpx.MockTransport(answer)
+    async with HttpSession("https://acme.example", name="acme", auth=FormAuth(), transport=transport) as other:
+        await other.request("GET", "/rows", headers={"X-Note": "hello"})
+    assert (seen[-1]["X-Note"], seen[-1]["Authorization"]) == ("hello", "Bearer t")
+
+
+async def test_a_refusal_elsewhere_brings_no_login_and_no_token_there(
+    api: Api, servers: Servers, session: HttpSession
+) -> None:
+    elsewhere = Api()
+    elsewhere.url = servers.serve(elsewhere.app())
+    with pytest.raises(CredentialsRefused):
+        await session.request("GET", f"{elsewhere.url}/rows")
+    assert elsewhere.authorizations == [None]
+    assert api.logins == 0
+
+
+async def test_an_open_endpoint_that_refuses_is_asked_once(api: Api, retry: RetryPolicy) -> None:
+    async with HttpSession(api.url, name="acme", retry=retry) as session:
+        with pytest.raises(CredentialsRefused):
+            await session.request("GET", "/rows")
+        assert session.calls == 1
+
+
+async def test_an_answer_is_explained_by_the_connector_and_else_by_its_status(api: Api, retry: RetryPolicy) -> None:
+    def explained(response: httpx.Response) -> MgdwError | None:
+        return UnknownObject("no such thing") if response.status_code < 300 else None
+
+    api.faults.arm("GET /gz", status=503, times=4)
+    async with HttpSession(api.url, name="acme", classify=explained, retry=retry) as session:
+        with pytest.raises(SourceUnavailable, match="/gz answered 503"):
+            await session.request("GET", "/gz")
+        with pytest.raises(UnknownObject, match="no such thing"):
+            await session.request("GET", "/gz")
+
+
+async def test_a_budget_that_is_spent_has_room_again_in_an_hour_at_the_earliest() -> None:
+    with pytest.raises(RateLimited) as caught:
+        CallBudget(most=0).check("acme", 0)
+    assert caught.value.retry_after == 3600
