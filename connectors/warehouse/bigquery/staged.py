@@ -18,6 +18,7 @@ from pathlib import Path
 from connectors.contract import DataType, Table
 from connectors.warehouse import quarantine
 from connectors.warehouse.bury import DELETES, KEYS, Bury
+from connectors.warehouse.casting import DUCKDB_TYPES
 from connectors.warehouse.ddl import has_files
 from connectors.warehouse.merge import STAGE, Merge
 from connectors.warehouse.reading import READ_ERRORS, Reading
@@ -94,7 +95,10 @@ def _stage(reading: Reading, path: Path, *, observed: datetime, at: datetime) ->
     if reading.has_keys:
         reading.stage_keys(bury)
     has_deletes = reading.stage_deletes(bury)
-    parts = [f"SELECT 'row' AS _kind, rowid AS _row, {_typed(_row_columns(table))} FROM {STAGE}"]
+    parts = [
+        f"SELECT {_nulls(table)} WHERE FALSE",  # every file has every column
+        f"SELECT 'row' AS _kind, rowid AS _row, {_typed(_row_columns(table))} FROM {STAGE}",
+    ]
     if misfits:
         columns = ", ".join(f"{_instant(c, of)} AS _misfit_{c}" for c, of in MISFIT_COLUMNS.items())
         parts.append(f"SELECT 'misfit' AS _kind, {columns} FROM {quarantine.MISFITS}")
@@ -114,6 +118,11 @@ def _stage(reading: Reading, path: Path, *, observed: datetime, at: datetime) ->
 def _row_columns(table: Table) -> Mapping[str, DataType]:
     own = schema(table)
     return {c: of for c, of in own.items() if c not in ("_kind", "_row") and not c.startswith("_misfit_")}
+
+
+def _nulls(table: Table) -> str:
+    types = DUCKDB_TYPES | {DataType.TIMESTAMP: "TIMESTAMPTZ"}
+    return ", ".join(f"CAST(NULL AS {types[of]}) AS {name(c)}" for c, of in schema(table).items())
 
 
 def _typed(columns: Mapping[str, DataType]) -> str:
