@@ -86,11 +86,7 @@ def explain(error: Exception, bucket: str, what: str) -> MgdwError:
 
 def answered(status: int, body: str) -> api.GoogleAPICallError:
     """Google's error for an answer that did not come through its API layer."""
-    try:
-        body = str(json.loads(body)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        pass  # a text, as proxies and the upload service send it
-    return api.from_http_status(status, "", errors=[{"message": body}])
+    return api.from_http_status(status, "", errors=[{"message": _message(body)}])
 
 
 def bucket_is_missing(error: api.NotFound) -> bool:
@@ -100,11 +96,20 @@ def bucket_is_missing(error: api.NotFound) -> bool:
 
 def _said(error: Exception) -> str:
     """The first line of what the other side says, without the address it was asked at."""
-    if isinstance(error, api.GoogleAPICallError):
-        detail: list[dict[str, str]] = [e for e in error.errors if isinstance(e, dict)]
-        text = detail[0].get("message", "") if detail else error.message.split(": ", 1)[-1]
-        return f"{error.code} {text.strip()[:300] or type(error).__name__}".splitlines()[0]
-    return type(error).__name__
+    if not isinstance(error, api.GoogleAPICallError):
+        return type(error).__name__
+    detail: list[dict[str, str]] = [e for e in error.errors if isinstance(e, dict)]
+    body = getattr(error.response, "text", "")  # an upload's error has its answer and no details
+    text = detail[0].get("message", "") if detail else _message(body)
+    return f"{error.code} {text.strip()[:300] or type(error).__name__}".splitlines()[0]
+
+
+def _message(body: str) -> str:
+    """The message in the body of an error; the body itself where it is a text, as from the upload service."""
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return body
 
 
 __all__ = ["ROLE", "answered", "bucket_is_missing", "explain", "explained"]

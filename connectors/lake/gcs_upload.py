@@ -10,7 +10,7 @@ import asyncio
 import base64
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 import google_crc32c
@@ -190,7 +190,11 @@ class _Session:
 
     async def _put(self, body: bytes, span: str) -> httpx.Response:
         try:
-            answer = await self._client.put(self._url, content=body, headers={"Content-Range": span})
+            answer = await self._client.put(
+                self._url,
+                content=_pieces(body),
+                headers={"Content-Range": span, "Content-Length": str(len(body))},
+            )
         except httpx.TransportError as error:
             raise SourceUnavailable(
                 f"the connection to Cloud Storage broke while {self._uri} was written ({type(error).__name__})"
@@ -210,6 +214,12 @@ class _Session:
     async def close(self) -> None:
         """Close the connection."""
         await self._client.aclose()
+
+
+async def _pieces(body: bytes) -> AsyncGenerator[bytes]:
+    """In one piece the body would be copied several times on its way through the HTTP layers."""
+    for start in range(0, len(body), QUANTUM):
+        yield body[start : start + QUANTUM]
 
 
 def _received(answer: httpx.Response) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -89,3 +90,10 @@ def test_an_installation_that_was_cut_short_is_not_taken_for_one(
     (install.home() / "venv").mkdir(parents=True)
     with pytest.raises(RuntimeError, match="make test-bigquery"):
         install.python()
+
+
+def test_the_lock_names_no_address_and_hashes_everything() -> None:
+    text = (install.HERE / "lock.txt").read_text()
+    assert not re.search(r"https?://|--index-url|--find-links", text)
+    pinned = re.findall(r"^[a-z0-9][\w.-]*==[^\n]*\\\n    --hash=sha256:", text, re.MULTILINE)
+    assert len(pinned) == len(re.findall(r"^[a-z0-9][\w.-]*==", text, re.MULTILINE)) > 30
