@@ -1,12 +1,12 @@
 """The google provider's schema, read from the Python bindings that are generated from it.
 
-The provider itself is a binary that only a registry has; the bindings (package `cdktn-provider-google`) are a wheel of
-67 MB that holds each resource's arguments, blocks and exported attributes as Python source. `make check-gcp` fetches
-it; this module reads it without running it and keeps what our files use in `google_provider.json`, so that the tests
-need no download.
+The provider itself is a binary that only its registry has; the bindings (package `cdktn-provider-google`, a download of
+67 MB) hold each resource's arguments, blocks and exported attributes as Python source. `make check-gcp` installs them
+into `.checks/`; this module reads them without running them and keeps what our files use in `google_provider.json`, so
+that the tests need no download.
 
-    python -m tests.deployments.provider_schema WHEEL            # write google_provider.json
-    python -m tests.deployments.provider_schema WHEEL --check    # fail when it is not what the wheel says
+    python -m tests.deployments.provider_schema .checks            # write google_provider.json
+    python -m tests.deployments.provider_schema .checks --check    # fail when it is not what the bindings say
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import ast
 import json
 import re
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,17 +27,17 @@ _INHERITED = {"cdktf_resource_type", "terraform_resource_type"}
 
 
 class Bindings:
-    """One wheel of the bindings."""
+    """The bindings, installed below `folder`."""
 
-    def __init__(self, wheel: Path) -> None:
-        self._zip = zipfile.ZipFile(wheel)
-        readme = next(n for n in self._zip.namelist() if n.endswith(".dist-info/METADATA"))
-        found = re.search(r"provider version ([\d.]+)", self._zip.read(readme).decode())
-        assert found, f"{wheel} does not say which provider it was made from"
+    def __init__(self, folder: Path) -> None:
+        (readme,) = folder.glob("cdktn_provider_google-*.dist-info/METADATA")
+        self._folder = folder / "cdktn_provider_google"
+        found = re.search(r"provider version ([\d.]+)", readme.read_text())
+        assert found, f"{readme} does not say which provider it was made from"
         self.version = found[1]
 
     def resource(self, kind: str) -> dict[str, Any]:
-        """The schema of `google_…`, or of a data source `data.google_…`. Raises KeyError for one there is not."""
+        """The schema of `google_…`, or of a data source `data.google_…`. Raises FileNotFoundError."""
         module = kind.replace("data.google_", "data_google_").removeprefix("google_")
         return self._module(module, "".join(word.capitalize() for word in module.split("_")))
 
@@ -47,7 +46,7 @@ class Bindings:
         return self._module("provider", "GoogleProvider")
 
     def _module(self, module: str, name: str) -> dict[str, Any]:
-        source = self._zip.read(f"cdktn_provider_google/{module}/__init__.py").decode()
+        source = (self._folder / module / "__init__.py").read_text()
         classes = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
         schema = _block(classes, f"{name}Config")
         schema["exports"] = sorted(set(_exports(classes[name])) - set(schema["blocks"]))
@@ -119,12 +118,12 @@ def _exports(resource: ast.ClassDef) -> Iterator[str]:
 
 def main() -> None:
     """Write the snapshot, or compare it."""
-    wheel, *options = sys.argv[1:]
-    text = snapshot(Bindings(Path(wheel)), Configuration.here())
+    folder, *options = sys.argv[1:]
+    text = snapshot(Bindings(Path(folder)), Configuration.here())
     if "--check" not in options:
         SNAPSHOT.write_text(text)
     elif SNAPSHOT.read_text() != text:
-        sys.exit(f"{SNAPSHOT.name} is not what {Path(wheel).name} says: write it anew without --check")
+        sys.exit(f"{SNAPSHOT.name} is not what the bindings say: write it anew, without --check")
 
 
 if __name__ == "__main__":
