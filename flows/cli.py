@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -118,6 +119,37 @@ def doctor(
     _out.print(f"{failed} of {len(found)} failed" if failed else f"All {len(found)} are in order, or said why not.")
     if failed:
         sys.exit(1)
+
+
+@app.command
+def blocks(
+    *,
+    key_file: Annotated[
+        Path | None, Parameter(help="JSON key of a service account; none for Workload Identity.")
+    ] = None,
+) -> None:
+    """Create or update the Prefect blocks for Google Cloud: credentials, the lake's bucket, the secrets in use."""
+    _prepare()
+    from flows.blocks import write_blocks
+
+    for name in write_blocks(key_file):
+        _out.print(f"wrote {name}", markup=False)
+
+
+@app.command
+def smoke(
+    *,
+    project: Annotated[str, Parameter(help="Google Cloud project.")],
+    bucket: Annotated[str, Parameter(help="Bucket of the lake; a folder of its own is used.")] = "mg-dw-datalake",
+) -> None:
+    """On a Google Cloud project: doctor, the last day of each source and the marts in DEV, and what it cost."""
+    _prepare()
+    from flows.smoke import settings_for, smoke
+
+    os.environ.update(settings_for(project, bucket))
+    report = asyncio.run(smoke())
+    _print_loads(report.loads)
+    _out.print(report.markdown(), markup=False)
 
 
 @quarantined.command(name="list")

@@ -90,7 +90,9 @@ async def _tell(table: Table, outcome: Replayed, warehouse: Warehouse) -> None:
         "%s: %s batches are not in the lake any more; what they brought stays as it is: %s",
         table.name, len(outcome.gone), ", ".join(outcome.gone[:5]),
     )  # fmt: skip
-    if not await warehouse.rows(f'SELECT 1 FROM "STG"."{table.name}" LIMIT 1'):  # noqa: S608 - a name of the contract
+    settings = WarehouseSettings.from_environment()
+    dataset = settings.stg_dataset if settings.warehouse == "bigquery" else "STG"
+    if not await warehouse.rows(f"SELECT 1 FROM {dataset}.{table.name} LIMIT 1"):  # noqa: S608 - a name of the contract
         raise UnreadableFile(
             f"{table.name} is empty, and {len(outcome.gone)} of its batches are not in the lake any more",
             remedy=f"Load it from the source: `mgdw run {table.source} --table {table.name} --full`.",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from google.cloud import bigquery
 
 _TIMEOUT = 30.0
-_LABELS = {"app": "mg-dw", "flow": "doctor"}
+_LABELS = {"app": "mgdw", "step": "doctor"}
 
 
 def bigquery_checks(settings: WarehouseSettings) -> list[Check]:
@@ -63,7 +63,7 @@ def _jobs(client: bigquery.Client, google: GoogleAccess, settings: WarehouseSett
             f"{project} answered SELECT 1 with something else", remedy="Look at what answers there."
         )
     dbt = FlowSettings.from_environment().dbt_maximum_bytes_billed
-    cap = f"a statement of dbt may bill {dbt / 2**30:,.0f} GiB"
+    cap = f"a job may bill {settings.maximum_bytes_billed / 2**30:,.0f} GiB, one of dbt {dbt / 2**30:,.0f} GiB"
     return [Diagnosis("warehouse", project, Status.OK, f"BigQuery: a dry run and a query ran in {job.location}; {cap}")]
 
 

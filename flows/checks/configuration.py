@@ -101,7 +101,7 @@ def secrets_check() -> Check:
 
     async def look() -> Sequence[Diagnosis]:
         settings = FlowSettings.from_environment()
-        names = sorted({name for system in _readable() for name in named_in(system).values()})
+        names = sorted({name for system in readable_settings() for name in named_in(system).values()})
         if not names:
             return [Diagnosis("secrets", settings.secrets, Status.NOT_USED, "no setting names a secret")]
         resolve = from_environment if settings.secrets == "environment" else await in_thread(lambda: resolver(settings))
@@ -120,7 +120,7 @@ def secrets_check() -> Check:
     return check
 
 
-def _readable() -> Iterable[SystemSettings]:
+def readable_settings() -> Iterable[SystemSettings]:
     """Settings without those that are wrong: they are told elsewhere."""
     for system in systems():
         try:

@@ -62,7 +62,7 @@ def _folder(folder: Path) -> Diagnosis:
             )
         probe.unlink()
         probe.parent.rmdir()
-    except FileExistsError as error:
+    except (FileExistsError, NotADirectoryError) as error:
         raise StorageFull(
             f"{error.filename or folder} is a file, and the lake is a folder", remedy="Point MGDW_LAKE at a folder."
         ) from error
