@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+from collections.abc import Iterable
+from fnmatch import fnmatch
 from typing import Any
 
 from tests.deployments.configuration import GCP, Body, Configuration
@@ -250,7 +251,7 @@ def audit(configuration: Configuration) -> list[str]:
     return found + ([] if days >= 365 else ["the audit log is forgotten within a year"])
 
 
-def key_files(folder: Path = GCP) -> list[str]:
-    """Files that must not be in the repository: keys, states, filled-in variables."""
-    wrong = ("*.json", "*.pem", "*.p12", "*.tfstate*", "*.tfvars", ".terraform")
-    return sorted(path.name for pattern in wrong for path in folder.rglob(pattern))
+def key_files(paths: Iterable[str]) -> list[str]:
+    """Paths that must not be in the repository: keys, states, filled-in variables."""
+    wrong = ("*.json", "*.pem", "*.p12", "*.key", "*.tfstate", "*.tfstate.*", "*.tfvars", "*.plan")
+    return sorted(path for path in paths if any(fnmatch(path, pattern) for pattern in wrong))

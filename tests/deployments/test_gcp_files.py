@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import hcl2
 import pytest
 
 from tests.deployments import inventory, references, safety, spelling
-from tests.deployments.configuration import GCP, Configuration
+from tests.deployments.configuration import GCP, ROOT, Configuration
 
 Rule = Callable[[Configuration], list[str]]
 RULES: tuple[Rule, ...] = (
@@ -35,14 +35,19 @@ def test_the_files_hold_the_rule(configuration: Configuration, rule: Rule) -> No
     assert rule(configuration) == []
 
 
-def test_no_key_no_state_and_no_filled_in_variables_lie_in_the_folder() -> None:
-    assert inventory.key_files() == []
+def test_no_key_no_state_and_no_filled_in_variables_are_in_the_repository() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "deployments/gcp"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "deployments/gcp/lake.tf" in tracked.stdout
+    assert inventory.key_files(tracked.stdout.splitlines()) == []
 
 
-@pytest.mark.parametrize("name", ["service-account.json", "production.tfvars", "terraform.tfstate.backup", "k.pem"])
-def test_a_file_that_must_not_be_there_is_found(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).touch()
-    assert inventory.key_files(tmp_path) == [name]
+@pytest.mark.parametrize(
+    "name", ["gcp/service-account.json", "gcp/production.tfvars", "terraform.tfstate.backup", "k.pem"]
+)
+def test_a_file_that_must_not_be_there_is_found(name: str) -> None:
+    assert inventory.key_files(["gcp/production.tfvars.example", "gcp/dashboard.json.tftpl", name]) == [name]
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
