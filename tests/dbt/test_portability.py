@@ -28,7 +28,7 @@ from tests.dbt.conftest import PROJECT, Dbt
 
 COMMON = {
     "cast", "coalesce", "concat", "count", "extract", "lag", "lead", "least", "lower", "max", "min", "row_number",
-    "sum", "trim", "upper",
+    "sum", "upper",
 }  # fmt: skip
 """Functions that mean the same in both warehouses (`least` where no argument can be NULL)."""
 NOT_FUNCTIONS = {

@@ -16,3 +16,8 @@
 {% macro joined_list(expression) -%}
     {{ dbt.listagg(expression, "';'", 'order by ' ~ expression) }}
 {%- endmacro %}
+
+{#- Text without blanks, tabs and line ends around it. Left to themselves DuckDB trims blanks only, BigQuery all of them. -#}
+{% macro trimmed(text) %}{{ return(adapter.dispatch('trimmed', 'mg_dw')(text)) }}{% endmacro %}
+{% macro default__trimmed(text) -%} trim({{ text }}, concat(' ', chr(9), chr(10), chr(13), chr(160))) {%- endmacro %}
+{% macro bigquery__trimmed(text) -%} trim({{ text }}, ' \t\n\r\u00a0') {%- endmacro %}

@@ -17,7 +17,7 @@ renamed as (
         name as contact_name,
         title,
         department,
-        lower(trim(email)) as email,
+        lower({{ trimmed('email') }}) as email,
         mailing_country,
         lead_source,
 

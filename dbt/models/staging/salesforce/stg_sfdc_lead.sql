@@ -18,7 +18,7 @@ renamed as (
         name as lead_name,
         title,
         company as company_name,
-        lower(trim(email)) as email,
+        lower({{ trimmed('email') }}) as email,
         country,
         brand,
         lead_source,

@@ -14,7 +14,7 @@ renamed as (
 
         username,
         name as user_name,
-        lower(trim(email)) as email,
+        lower({{ trimmed('email') }}) as email,
         title,
         department,
         division,
