@@ -41,7 +41,7 @@ _BULK_REFUSALS = re.compile(
     "compound data not supported|does not support query|not supported by the bulk", re.IGNORECASE
 )
 _TIMEOUTS = re.compile(
-    "time[d ]?-?out|too long|fifteen times|15 times|query_timeout|too large|too many (rows|records)", re.IGNORECASE
+    "timed?[ -]?out|too long|fifteen times|15 times|query_timeout|too large|too many (rows|records)", re.IGNORECASE
 )
 _LOGIN_TRANSIENT = {"rate_limit_exceeded", "server_error", "temporarily_unavailable"}
 
