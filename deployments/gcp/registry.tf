@@ -8,8 +8,10 @@ resource "google_artifact_registry_repository" "images" {
   cleanup_policy_dry_run = false
   deletion_policy        = local.deletion_policy
 
+  # Images are deployed by digest, which nobody can move. Tags that could not be moved could not be deleted either, and
+  # the images they name would stay for ever.
   docker_config {
-    immutable_tags = true
+    immutable_tags = false
   }
 
   vulnerability_scanning_config {
