@@ -31,7 +31,7 @@ from connectors.warehouse.bigquery import staged as staging
 from connectors.warehouse.bigquery.errors import reasons
 from connectors.warehouse.bigquery.googlesql import spoken
 from connectors.warehouse.bigquery.jobs import Jobs, Ran, Stopped, label
-from connectors.warehouse.bigquery.script import LEDGER_CHANGED, MASS_DELETION, Script
+from connectors.warehouse.bigquery.script import GONE_BY, LEDGER_CHANGED, MASS_DELETION, Script
 from connectors.warehouse.bigquery.staged import Staged
 from connectors.warehouse.bigquery.work import Work
 from connectors.warehouse.ledger import observed_at
@@ -126,7 +126,7 @@ class Load:
             staged = staging.stage(reading, path, observed=observed_at(manifest), at=at)
             engine.close()
             merge = Merge(
-                self.table, manifest, staged.columns, staged.lacks, kept={}, gone_by="gone_by", loaded_at=at
+                self.table, manifest, staged.columns, staged.lacks, kept={}, gone_by=GONE_BY, loaded_at=at
             )  # fmt: skip
             yield path, staged, merge
 

@@ -38,6 +38,8 @@ from connectors.warehouse.quarantine import HELD
 from connectors.warehouse.sql import stamp
 
 VERDICTS = ("inserted", "updated", "deleted", "unchanged", "stale")
+GONE_BY = "batch_gone_by"
+"""The variable in the place of `Merge.gone_by`. A variable is never named like a column: the column would win."""
 LEDGER_CHANGED = "mgdw: the ledger changed"
 MASS_DELETION = re.compile(r"mgdw: would delete (?P<buried>\d+) of (?P<living>\d+) living rows")
 
@@ -77,7 +79,7 @@ class Script:
             *self._note(),
             *self._settle(),
             "COMMIT TRANSACTION",
-            f"SELECT {', '.join(VERDICTS)}, buried, missing",
+            "SELECT " + ", ".join(f"batch_{count} AS {count}" for count in (*VERDICTS, "buried", "missing")),
         ]
         return ";\n".join([*self._variables(), "BEGIN TRANSACTION", *statements]) + ";\n"
 
@@ -92,11 +94,11 @@ class Script:
         return self.merge.manifest
 
     def _variables(self) -> list[str]:
-        counts = ", ".join((*VERDICTS, "buried", "missing", "living", "found"))
-        declared = [f"DECLARE {counts} INT64 DEFAULT 0", "DECLARE gone_by TIMESTAMP"]
+        counts = ", ".join(f"batch_{count}" for count in (*VERDICTS, "buried", "missing", "living", "found"))
+        declared = [f"DECLARE {counts} INT64 DEFAULT 0", f"DECLARE {GONE_BY} TIMESTAMP"]
         if self.table.partition_by:
             of = self.table.column(self.table.partition_by[0]).type
-            declared.append(f"DECLARE partitions ARRAY<{of}>")
+            declared.append(f"DECLARE batch_partitions ARRAY<{of}>")
         return declared
 
     def _fence(self) -> list[str]:
@@ -104,9 +106,9 @@ class Script:
         batch, at = text(self.manifest.batch_id), self._say(stamp(self.merge.loaded_at))
         return [
             f"UPDATE {fence} SET batch_id = {batch}, loaded_at = {at} WHERE TRUE",
-            f"SET found = ({self._say(ledger.select_batch(self.manifest.batch_id))})",
-            f"IF found <> {int(self.loaded)} THEN RAISE USING MESSAGE = {text(LEDGER_CHANGED)}; END IF",
-            f"SET gone_by = ({self._say(ledger.select_gone_by(self.table, self.manifest))})",
+            f"SET batch_found = ({self._say(ledger.select_batch(self.manifest.batch_id))})",
+            f"IF batch_found <> {int(self.loaded)} THEN RAISE USING MESSAGE = {text(LEDGER_CHANGED)}; END IF",
+            f"SET {GONE_BY} = ({self._say(ledger.select_gone_by(self.table, self.manifest))})",
         ]
 
     def _quarantine(self) -> list[str]:
@@ -133,9 +135,9 @@ class Script:
             noted.append(f't."{self.table.partition_by[0]}" AS _partition')
             start = partition_expression(self.table, "_partition")
             partitions = [
-                f"SET partitions = ARRAY(SELECT DISTINCT {start} FROM batch_met WHERE _partition IS NOT NULL)"
+                f"SET batch_partitions = ARRAY(SELECT DISTINCT {start} FROM batch_met WHERE _partition IS NOT NULL)"
             ]
-            stored = f" WHERE {partition_expression(self.table, by)} IN UNNEST(partitions) OR {by} IS NULL"
+            stored = f" WHERE {partition_expression(self.table, by)} IN UNNEST(batch_partitions) OR {by} IS NULL"
         plan = (
             f"CREATE TEMP TABLE batch_plan AS SELECT m.row, m.stored, "
             f"{self._say(self.merge.verdict(self._same()))} AS verdict "
@@ -147,7 +149,7 @@ class Script:
             self._say(self.merge.meet(*noted)),
             *partitions,
             plan,
-            f"SET ({', '.join(VERDICTS)}) = (SELECT AS STRUCT {counted} FROM batch_plan)",
+            f"SET ({', '.join(f'batch_{v}' for v in VERDICTS)}) = (SELECT AS STRUCT {counted} FROM batch_plan)",
             self._merge(),
         ]
 
@@ -180,7 +182,7 @@ class Script:
         on = self._match("t", "s")
         if self.table.partition_by:
             by = f"t.{name(self.table.partition_by[0])}"
-            on += f" AND ({partition_expression(self.table, by)} IN UNNEST(partitions) OR {by} IS NULL)"
+            on += f" AND ({partition_expression(self.table, by)} IN UNNEST(batch_partitions) OR {by} IS NULL)"
         return (
             f"MERGE {self._target} t USING (SELECT s.* FROM {self._lines('row')} s JOIN batch_plan p "
             f"ON p.row = s._row WHERE p.verdict IN ('inserted', 'updated', 'deleted')) s ON {on}\n"
@@ -202,16 +204,16 @@ class Script:
             return []
         statements: list[str] = []
         for update in self._burials:
-            statements += [self._say(update), "SET buried = buried + @@row_count"]
+            statements += [self._say(update), "SET batch_buried = batch_buried + @@row_count"]
             if self.staged.has_keys and update == Bury(self.merge).absent():
-                statements.append(f"SET missing = ({self._say(Bury(self.merge).count_lost())})")
-        before = "IF(living > 0, living, inserted)"
-        refused = f"buried > {self.limits.delete_rows} AND buried > {self.limits.delete_share} * {before}"
-        message = f"FORMAT('mgdw: would delete %d of %d living rows', buried, {before})"
+                statements.append(f"SET batch_missing = ({self._say(Bury(self.merge).count_lost())})")
+        before = "IF(batch_living > 0, batch_living, batch_inserted)"
+        refused = f"batch_buried > {self.limits.delete_rows} AND batch_buried > {self.limits.delete_share} * {before}"
+        message = f"FORMAT('mgdw: would delete %d of %d living rows', batch_buried, {before})"
         return [*statements, f"IF {refused} THEN RAISE USING MESSAGE = {message}; END IF"]
 
     def _count_living(self) -> list[str]:
-        return [f"SET living = ({self._say(Bury(self.merge).count_living())})"] if self._burials else []
+        return [f"SET batch_living = ({self._say(Bury(self.merge).count_living())})"] if self._burials else []
 
     @property
     def _burials(self) -> list[str]:
@@ -231,12 +233,13 @@ class Script:
 
     def _note(self) -> list[str]:
         compared = any(part.kind == "keys" for part in self.manifest.parts)
-        missing = "missing" if compared else "NULL"
+        missing = "batch_missing" if compared else "NULL"
         at = self.merge.loaded_at
         if self.loaded:
             return [self._say(ledger.update_replayed(self.manifest, self.result, at=at, missing=missing))]
-        counted = {v: v for v in VERDICTS} | {
-            "deleted": "deleted + buried", "stale": f"stale + {self.staged.outdone}", "missing": missing,
+        counted = {v: f"batch_{v}" for v in VERDICTS} | {
+            "deleted": "batch_deleted + batch_buried", "stale": f"batch_stale + {self.staged.outdone}",
+            "missing": missing,
         }  # fmt: skip
         row = ledger.insert_batch(self.manifest, self.result, run_id=self.run_id, loaded_at=at, counted=counted)
         return [self._say(row), *([self._say(ledger.insert_files(self.manifest))] if self.manifest.files else [])]
