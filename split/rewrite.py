@@ -20,7 +20,7 @@ from split.facts import Fact
 from split.queries import Catalog, Queries
 from split.scope import Relation, Scope
 from split.spans import Span, Tree
-from split.values import FALSE, TRUE, Lit, Scalar, constant
+from split.values import FALSE, TRUE, Lit, Scalar, Value, constant
 
 _TRUTHS = (exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.In, exp.Like, exp.ILike, exp.Is, exp.Exists)
 
@@ -53,6 +53,25 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True)
+class Syntax:
+    """How a language writes what a cut may have to add, and which words open and close a branch.
+
+    Attributes:
+        not_null, null: what comes before and after an expression to ask whether it has a value, or none.
+        opens: words before the condition of a branch; the first of them begins the whole.
+        closes: words that may follow a branch.
+    """
+
+    not_null: tuple[str, str] = ("", " is not null")
+    null: tuple[str, str] = ("", " is null")
+    opens: frozenset[str] = frozenset({"WHEN"})
+    closes: frozenset[str] = frozenset({"WHEN", "ELSE", "END"})
+
+
+SQL = Syntax()
+
+
 class Rewrite:
     """The edits of one pass over one query.
 
@@ -62,8 +81,11 @@ class Rewrite:
             query's rows can be used.
     """
 
-    def __init__(self, tree: Tree, catalog: Catalog, used_before: frozenset[str], *, last: bool = False) -> None:
+    def __init__(
+        self, tree: Tree, catalog: Catalog, used_before: frozenset[str], *, last: bool = False, syntax: Syntax = SQL
+    ) -> None:
         self.tree = tree
+        self._syntax = syntax
         self._last_pass = last
         self.edits: list[Edit] = []
         self.refusals: list[Refusal] = []
@@ -76,6 +98,11 @@ class Rewrite:
         result = self._queries.relation(self.tree.root, Scope({}), record=True)
         self._drop_ctes()
         return result
+
+    def expression(self, node: exp.Expr, scope: Scope) -> Value:
+        """Collect the edits of an expression that stands alone; returns what is known of it."""
+        self.fold(node, scope)
+        return self._evaluator.value(node, scope)
 
     # What Queries calls while it walks.
 
@@ -268,8 +295,8 @@ class Rewrite:
         if node_span is None or column_span is None or value.now == frozenset():
             return False
         facts = frozenset(fact for _, fact in value.gone)
-        tail = " is not null" if reading is Reading.true else " is null"
-        self.edits.append(keep("only NULL is kept out", facts, node_span, column_span, after=tail))
+        before, after = self._syntax.not_null if reading is Reading.true else self._syntax.null
+        self.edits.append(keep("only NULL is kept out", facts, node_span, column_span, before=before, after=after))
         return True
 
     def _shorter_list(self, node: exp.In, scope: Scope) -> bool:
@@ -353,13 +380,18 @@ class Rewrite:
             self.edits.append(edit)
 
     def _arm(self, arm: exp.If) -> Span:
-        """From an arm's WHEN to the next WHEN, ELSE or END."""
+        """From the word that opens a branch to the next branch, ELSE or END."""
         condition, result = self.tree.span(arm.this), self.tree.span(arm.args["true"])
         assert condition is not None
         assert result is not None
-        starts = [t.start for t in self.tree.tokens if t.text.upper() == "WHEN" and t.start < condition[0]]
-        ends = [t.start for t in self.tree.tokens if t.text.upper() in ("WHEN", "ELSE", "END") and t.start >= result[1]]
-        return starts[-1], ends[0]
+        words, syntax = self.tree.tokens, self._syntax
+        start = [t.start for t in words if t.text.upper() in syntax.opens and t.start < condition[0]][-1]
+        end = next(t for t in words if t.text.upper() in syntax.closes and t.start >= result[1])
+        first = next(t for t in words if t.start == start)
+        if first.text.upper() == end.text.upper() or end.text.upper() not in syntax.opens:
+            return start, end.start
+        # `IF a THEN x ELSEIF b`: the first branch goes without its IF, and the second loses its ELSEIF instead.
+        return condition[0], next(t.start for t in words if t.start > end.start)
 
     def _last(self, node: exp.Case, arm: exp.If, facts: frozenset[Fact]) -> None:
         """An arm that is always taken becomes the ELSE."""
