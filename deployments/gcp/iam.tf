@@ -29,9 +29,9 @@ resource "google_storage_bucket_iam_member" "lake_work" {
 }
 
 locals {
-  # What may be deleted or written again: typed files on their way into a load job, doctor's probes, and notes that a
-  # later run replaces.
-  work_prefixes = ["work/", "_doctor/"]
+  # What may be deleted or written again, and goes by itself after some days: typed files on their way into a load job,
+  # doctor's probes, whatever a smoke run brings. And notes that a later run replaces.
+  work_prefixes = ["work/", "_doctor/", "smoke/"]
   notes         = ["jobs.json"]
 
   bucket_writers = {

@@ -53,7 +53,7 @@ resource "google_storage_bucket" "lake" {
     }
     condition {
       age            = var.work_retention_days
-      matches_prefix = ["work/"]
+      matches_prefix = local.work_prefixes
     }
   }
 

@@ -58,7 +58,7 @@ def lake(configuration: Configuration) -> list[str]:
     found = [] if body["name"] == "${var.lake_bucket}" and body["location"] == "${var.location}" else ["another bucket"]
     rules = [(rule["action"][0]["type"], rule["condition"][0]) for rule in body.get("lifecycle_rule", [])]
     deletions = {str(c.get("matches_prefix")): c.get("age") for action, c in rules if action == "Delete"}
-    if deletions != {"['raw/']": "${var.raw_retention_days}", "['work/']": "${var.work_retention_days}"}:
+    if deletions != {"['raw/']": "${var.raw_retention_days}", "${local.work_prefixes}": "${var.work_retention_days}"}:
         found.append(f"deleted are {deletions}")
     if not any(action == "AbortIncompleteMultipartUpload" for action, _ in rules):
         found.append("broken uploads stay")

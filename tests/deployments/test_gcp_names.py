@@ -21,6 +21,7 @@ from connectors.settings import SystemSettings
 from connectors.warehouse.bigquery.work import WORK
 from docs.generate import settings_models
 from flows.checks.lake import PROBES
+from flows.smoke import FOLDER
 from tests.deployments.configuration import ROOT, Configuration
 
 OURS = {"prefect-server-api-auth-string"}
@@ -99,7 +100,7 @@ def test_the_lake_s_folder_is_the_one_that_is_kept(configuration: Configuration)
 
 def test_what_the_program_deletes_or_writes_again_in_the_lake_it_may(configuration: Configuration) -> None:
     assert configuration.locals()["notes"] == [unfinished.NAME]
-    assert configuration.locals()["work_prefixes"] == [f"{WORK}/", f"{PROBES}/"]
+    assert configuration.locals()["work_prefixes"] == [f"{WORK}/", f"{PROBES}/", f"{FOLDER}/"]
 
 
 @pytest.mark.parametrize("told_by", ["connectors/warehouse/bigquery/load.py", "dbt/macros/job_labels.sql"])

@@ -72,7 +72,7 @@ BREAKS: tuple[tuple[Rule, str, str, str], ...] = (
     (inventory.datasets, "bigquery.tf", "= var.location", '= "EU"'),
     (inventory.datasets, "bigquery.tf", 'iam_binding" "readers"', 'iam_binding" "lookers"'),
     (inventory.lake, "lake.tf", "age            = var.raw_retention_days", "age            = 30"),
-    (inventory.lake, "lake.tf", 'matches_prefix = ["work/"]', 'matches_prefix = ["raw/salesforce"]'),
+    (inventory.lake, "lake.tf", "matches_prefix = local.work_prefixes", 'matches_prefix = ["raw/salesforce"]'),
     (inventory.lake, "lake.tf", "AbortIncompleteMultipartUpload", "Delete"),
     (inventory.lake, "lake.tf", "{ NEARLINE = 30, COLDLINE = 120, ARCHIVE = 400 }", "{ NEARLINE = 30 }"),
     (inventory.lake, "lake.tf", "        matches_prefix = [\"raw/\"]\n        matches_suffix", "        matches_suffix"),
