@@ -22,8 +22,14 @@ SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 CONTRACT_PAGE = ROOT / "docs" / "contract.md"
 START, END = "<!-- tables, written by `make docs` -->", "<!-- end of tables -->"
 
-_FIRST = ("flows/settings.py", "connectors/warehouse/settings.py")
-_TITLES = {"flows": "The flows", "warehouse": "Warehouse and lake", "s3": "S3", "netsuite": "NetSuite"}
+_FIRST = ("flows/settings.py", "connectors/warehouse/settings.py", "connectors/google.py")
+_TITLES = {
+    "flows": "The flows",
+    "warehouse": "Warehouse and lake",
+    "s3": "S3",
+    "netsuite": "NetSuite",
+    "connectors": "Google Cloud",
+}
 _NAMES: dict[object, str] = {
     str: "text", bool: "true or false", int: "whole number", float: "number", frozenset[str]: "JSON list",
     Path: "path", SecretStr: "secret",
@@ -139,6 +145,8 @@ def _limits(entry: object) -> Iterator[str]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
+    if field.default_factory is not None:
+        return "follows other settings"
     value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     if value is None:
         return "not set"

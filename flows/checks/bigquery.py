@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from google.cloud import bigquery
 
 _TIMEOUT = 30.0
+BUILT_BY_DBT = ("ODS", "EDW")
 _LABELS = {"app": "mgdw", "step": "doctor"}
 
 
@@ -31,7 +32,7 @@ def bigquery_checks(settings: WarehouseSettings) -> list[Check]:
         target = FlowSettings.from_environment().target
     except ConfigurationError:
         target = "prod"
-    datasets = [settings.stg_dataset] if target == "dev" else [settings.stg_dataset, "ODS", "EDW"]
+    datasets = [settings.stg_dataset] if target == "dev" else [settings.stg_dataset, *BUILT_BY_DBT]
     jobs = _check(GoogleSettings.from_environment().project, lambda client, google: _jobs(client, google, settings))
     return [jobs, *(_dataset_check(name) for name in dict.fromkeys(datasets))]
 
@@ -121,6 +122,12 @@ def _dataset(client: bigquery.Client, google: GoogleAccess, name: str) -> Diagno
             f"{google.project}:{name}`.",
         ) from error
     except Forbidden as error:
+        if doing != "see" and name in BUILT_BY_DBT:
+            return Diagnosis(
+                "warehouse", whole, Status.WARNING, f"the account this runs as may see {whole}, not {doing} it",
+                "Right where dbt runs as an account of its own: run doctor as that one too. Otherwise grant this one "
+                "roles/bigquery.dataEditor on the dataset.",
+            )  # fmt: skip
         raise PermissionMissing(
             f"the account this runs as may not {doing} {whole}",
             remedy="Grant roles/bigquery.dataEditor on the dataset: `bq add-iam-policy-binding --member "

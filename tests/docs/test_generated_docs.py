@@ -23,7 +23,7 @@ def test_every_setting_of_every_system_is_on_the_page() -> None:
     named = {model.__name__ for model in generate.settings_models()}
     assert named == {
         "FlowSettings", "WarehouseSettings", "SalesforceSettings", "NetSuiteSettings", "ZuoraSettings", "S3Settings",
-        "TableauSettings",
+        "TableauSettings", "GoogleSettings",
     }  # fmt: skip
     for model in generate.settings_models():
         for name, field in model.model_fields.items():
