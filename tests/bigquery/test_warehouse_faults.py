@@ -74,7 +74,7 @@ async def test_an_answer_lost_after_a_job_was_accepted_loads_nothing_twice(
     assert len(merges) == 1
 
 
-@pytest.mark.parametrize("step", ["LOAD DATA", "DECLARE inserted"])
+@pytest.mark.parametrize("step", ["LOAD DATA", "DECLARE batch_inserted"])
 async def test_a_crash_between_the_jobs_is_healed_by_the_next_run(
     google: GoogleAccess, lake: LocalLake, emulated: None, step: str
 ) -> None:
