@@ -301,6 +301,14 @@ class TestFailures:
             "shelf: its batch never arrived"
         }
 
+    async def test_it_does_not_fail_for_the_reason_of_another_table(self, shelf: Shelf, run: Run) -> None:
+        shelf.steps = ["a", WorkFailed("failed", table="b")]
+        outcome = await run(A, B, C, load=loaded)
+        assert {failure.table: type(failure.error) for failure in outcome.failures} == {
+            "b": WorkFailed,
+            "c": SourceUnavailable,
+        }
+
     async def test_two_batches_of_a_table_that_never_came_are_one_failure(self, shelf: Shelf, run: Run) -> None:
         async def plan(table: Table, state: TableState) -> list[BatchRequest]:
             return [BatchRequest(table, Window(None, NOON), label=label) for label in ("one", "two")]
