@@ -247,6 +247,10 @@ def audit(configuration: Configuration) -> list[str]:
         for s in ("bigquery", "secretmanager", "storage")
         if f"{s}.googleapis.com" not in str(body["for_each"])
     ]
+    sink = configuration.resource("google_logging_project_sink", "audit")
+    found += (
+        [] if "google_logging_project_bucket_config.audit.id" in sink["destination"] else ["the audit log is not kept"]
+    )
     days = configuration.resource("google_logging_project_bucket_config", "audit")["retention_days"]
     return found + ([] if days >= 365 else ["the audit log is forgotten within a year"])
 

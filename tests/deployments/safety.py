@@ -18,21 +18,38 @@ PROJECT_ROLES = {
     "gke-nodes": {"roles/container.defaultNodeServiceAccount"},
 }
 """What an account may have on the whole project: one more is a decision, made here as well."""
-RESOURCE_ROLES = {
-    "google_artifact_registry_repository_iam_member": {
-        "roles/artifactregistry.reader", "roles/artifactregistry.writer",
-    },
-    "google_bigquery_dataset_iam_binding": {"roles/bigquery.dataEditor", "roles/bigquery.dataViewer"},
-    "google_project_iam_member": {"roles/bigquery.jobUser"},
-    "google_pubsub_topic_iam_member": {"roles/pubsub.publisher"},
-    "google_secret_manager_secret_iam_member": {"roles/secretmanager.secretAccessor"},
-    "google_service_account_iam_member": {"roles/iam.workloadIdentityUser"},
-    "google_storage_bucket_iam_member": {
-        "roles/storage.objectCreator", "roles/storage.objectUser",
-        "roles/storage.objectViewer",
-    },
-}  # fmt: skip
 CONNECT = {"container.clusters.connect", "container.clusters.get", "container.clusters.list"}
+GRANTS = {
+    "artifact_registry_repository_iam_member.images": ("${each.value}", "${local.members[each.key]}"),
+    "bigquery_dataset_iam_binding.editors": ("roles/bigquery.dataEditor", "${each.value.editors}"),
+    "bigquery_dataset_iam_binding.readers": ("roles/bigquery.dataViewer", "${local.datasets[each.key].readers}"),
+    "project_iam_member.cluster_connect": (
+        "${google_project_iam_custom_role.cluster_connect.name}", '${local.members["cloud-build"]}',
+    ),
+    "project_iam_member.query": ("roles/bigquery.jobUser", "${each.key}"),
+    "project_iam_member.this": ("${each.value.role}", "${local.members[each.value.account]}"),
+    "pubsub_topic_iam_member.rotation": (
+        "roles/pubsub.publisher",
+        "serviceAccount:service-${data.google_project.this.number}@gcp-sa-secretmanager.iam.gserviceaccount.com",
+    ),
+    "secret_manager_secret_iam_member.readers": (
+        "roles/secretmanager.secretAccessor", "${local.members[each.value.account]}",
+    ),
+    "service_account_iam_member.workload_identity": (
+        "roles/iam.workloadIdentityUser",
+        "serviceAccount:${var.project_id}.svc.id.goog[${local.namespace}/${each.value}]",
+    ),
+    "storage_bucket_iam_member.lake_create": ("roles/storage.objectCreator", "${local.members.pipeline}"),
+    "storage_bucket_iam_member.lake_read": ("roles/storage.objectViewer", "${local.members.pipeline}"),
+    "storage_bucket_iam_member.lake_work": ("roles/storage.objectUser", "${local.members.pipeline}"),
+    "storage_bucket_iam_member.writers": ("roles/storage.objectUser", "${local.members[each.value.account]}"),
+}  # fmt: skip
+"""Every grant there is: resource → role, and to whom."""
+BUCKET_WRITERS = {("results", "pipeline"), ("results", "dbt-runner"), ("artifacts", "dbt-runner")}
+IMAGE_ROLES = {
+    ("cloud-build", "roles/artifactregistry.writer"), ("cloud-build-test", "roles/artifactregistry.reader"),
+    ("dbt-runner", "roles/artifactregistry.reader"), ("gke-nodes", "roles/artifactregistry.reader"),
+}  # fmt: skip
 EXPECTED_SECRET_READERS = {
     "prefect-server-api-auth-string": {"pipeline", "dbt-runner", "prefect-server", "prefect-worker", "cloud-build"},
     "slack-webhook-url": {"pipeline", "dbt-runner", "prefect-server"},
@@ -45,22 +62,23 @@ def too_many_roles(configuration: Configuration) -> list[str]:
     found: list[str] = []
     for account, body in configuration.locals()["accounts"].items():
         found += [f"{account} has {role}" for role in body["project"] if role not in PROJECT_ROLES.get(account, ())]
-    for kind, name, body in configuration.resources():
-        if "_iam_" not in kind or "role" not in body:
-            continue
-        role, allowed = str(body["role"]), RESOURCE_ROLES.get(kind, set())
-        if role.startswith("roles/") and role not in allowed:
-            found.append(f"{kind}.{name} gives {role}")
-    images = configuration.locals()["image_roles"]
-    allowed = RESOURCE_ROLES["google_artifact_registry_repository_iam_member"]
-    found += [f"{account} has {role} on the images" for account, role in images.items() if role not in allowed]
-    found += [
-        f"{account} writes images"
-        for account, role in images.items()
-        if role.endswith("writer") and account != "cloud-build"
-    ]
     custom = configuration.resource("google_project_iam_custom_role", "cluster_connect")["permissions"]
     return found + [f"cluster_connect may {permission}" for permission in custom if permission not in CONNECT]
+
+
+def grants(configuration: Configuration) -> list[str]:
+    """Whatever is given to somebody and is not in `GRANTS`, and what is there and is not given."""
+    given = {
+        f"{kind.removeprefix('google_')}.{name}": (body["role"], str(body.get("member") or body.get("members")))
+        for kind, name, body in configuration.resources()
+        if "_iam_" in kind and "role" in body
+    }
+    found = [f"{name} gives {what}" for name, what in given.items() if GRANTS.get(name) != what]
+    found += [f"{name} is not given" for name in sorted(set(GRANTS) - set(given))]
+    writers = {(w["bucket"], w["account"]) for w in configuration.locals()["bucket_writers"].values()}
+    found += [f"{account} writes {bucket}" for bucket, account in sorted(writers - BUCKET_WRITERS)]
+    images = set(configuration.locals()["image_roles"].items())
+    return found + [f"{account} has {role} on the images" for account, role in sorted(images - IMAGE_ROLES)]
 
 
 def wide_roles(configuration: Configuration) -> list[str]:
