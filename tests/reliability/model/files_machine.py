@@ -33,7 +33,7 @@ from tests.reliability.model.machine import ANY, CRASHES, SECONDS, SELDOM, START
 from tests.reliability.model.secrets_found import traces
 from tests.reliability.model.stage import Stage
 from tests.reliability.model.table import contract_table, drawn
-from tests.reliability.model.watched import Reach, Tally, shown
+from tests.reliability.model.watched import Reach, Tally, shown, went_well
 
 USAGE = contract_table(
     "s3", "s3_usage", "usage/",
@@ -289,7 +289,7 @@ class FilesMachine(RuleBasedStateMachine):
         """A clean run after which the table holds what the files hold."""
         self.settle()
         outcome = self.sync(full=full)
-        assert not outcome.failures, [str(failure.error) for failure in outcome.failures]
+        went_well(outcome)
         self.compare_table()
 
     def compare_table(self) -> None:

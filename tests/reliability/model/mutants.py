@@ -15,6 +15,7 @@ from connectors.batch import FileRef
 from connectors.contract import Table
 from connectors.http import HttpSession
 from connectors.lake.local import LocalLake
+from connectors.lake.names import read_manifest
 from connectors.netsuite.source import NetSuiteSource
 from connectors.s3 import source as s3_source
 from connectors.salesforce.source import SalesforceSource
@@ -134,7 +135,7 @@ def _manifest_first(patch: pytest.MonkeyPatch) -> None:
     async def manifest(self: LocalLake, prefix: str) -> Any:
         # Any batch of the table will do.
         folders = sorted((self.root / prefix).parent.glob("*/manifest.json"))
-        return self._read(folders[0]) if folders else None
+        return read_manifest(folders[0].read_text(), str(folders[0])) if folders else None
 
     patch.setattr(LocalLake, "manifest", manifest)
 
