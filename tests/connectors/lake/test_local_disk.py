@@ -13,7 +13,9 @@ import pytest
 
 from connectors.errors import StorageFull
 from connectors.lake.local import LocalLake
-from tests.connectors.lake.suite import NOON, manifest_of, written
+from tests.connectors.lake.suite import NOON, little_room, manifest_of, written
+
+__all__ = ["little_room"]
 
 
 async def test_nothing_but_the_part_and_the_manifest_is_left(tmp_path: Path) -> None:
@@ -31,6 +33,17 @@ async def test_where_no_manifest_nor_note_can_be_written_the_place_is_named(tmp_
         await lake.commit(manifest_of())
     with pytest.raises(StorageFull, match="jobs.json"):
         await lake.note("raw/x", "jobs.json", "text")
+
+
+async def test_a_full_disk_leaves_nothing_of_a_manifest_or_a_note(tmp_path: Path, little_room: None) -> None:
+    lake = LocalLake(tmp_path)
+    await lake.note("raw/x", "jobs.json", "short")
+    with pytest.raises(StorageFull, match=r"jobs\.json"):
+        await lake.note("raw/x", "jobs.json", "x" * 1_000_000)
+    with pytest.raises(StorageFull, match=r"manifest\.json"):
+        await lake.commit(replace(manifest_of(), details={"long": "x" * 1_000_000}))
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["jobs.json"]
+    assert await lake.read_note("raw/x", "jobs.json") == "short"
 
 
 def still_open(folder: Path) -> list[str]:
