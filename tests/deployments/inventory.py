@@ -63,7 +63,11 @@ def lake(configuration: Configuration) -> list[str]:
     if not any(action == "AbortIncompleteMultipartUpload" for action, _ in rules):
         found.append("broken uploads stay")
     colder = [entry["lifecycle_rule"] for entry in body.get("dynamic", []) if "lifecycle_rule" in entry]
-    if not colder or list(colder[0]["for_each"]) != ["NEARLINE", "COLDLINE", "ARCHIVE"]:
+    if (
+        not colder
+        or list(colder[0]["for_each"]) != ["NEARLINE", "COLDLINE", "ARCHIVE"]
+        or colder[0]["content"][0]["action"][0].get("storage_class") != "${lifecycle_rule.key}"
+    ):
         found.append("raw does not get colder")
     elif "raw/" not in str(colder[0]["content"][0]["condition"][0].get("matches_prefix")):
         found.append("more than raw gets colder")
@@ -161,7 +165,7 @@ def secrets(configuration: Configuration) -> list[str]:
     found += [
         f"{n} is a secret that nobody rotates"
         for n, s in names.items()
-        if re.search(r"secret$|private-key$|token-secret$", n) and s["rotated"] is not True
+        if re.search(r"secret$|private-key$|auth-string$|webhook-url$", n) and s["rotated"] is not True
     ]
     readers = configuration.resource("google_secret_manager_secret_iam_member", "readers")
     return found + ([] if readers["for_each"] == "${local.secret_readers}" else ["some secrets are read by nobody"])

@@ -50,6 +50,29 @@ IMAGE_ROLES = {
     ("cloud-build", "roles/artifactregistry.writer"), ("cloud-build-test", "roles/artifactregistry.reader"),
     ("dbt-runner", "roles/artifactregistry.reader"), ("gke-nodes", "roles/artifactregistry.reader"),
 }  # fmt: skip
+ESSENTIALS: dict[str, object] = {
+    "google_bigquery_dataset.this.default_table_expiration_ms": "${each.value.expires}",
+    "google_bigquery_dataset.this.description": "${each.value.description}",
+    "google_cloudbuild_trigger.test.repository_event_config.pull_request.comment_control":
+        "COMMENTS_ENABLED_FOR_EXTERNAL_CONTRIBUTORS_ONLY",
+    "google_cloudbuild_trigger.test.repository_event_config.pull_request.branch": "^${var.default_branch}$",
+    "google_cloudbuild_trigger.main.repository_event_config.push.branch": "^${var.default_branch}$",
+    "google_compute_network.this.auto_create_subnetworks": False,
+    "google_compute_router_nat.this.enable_dynamic_port_allocation": True,
+    "google_compute_subnetwork.gke.private_ip_google_access": True,
+    "google_container_cluster.this.control_plane_endpoints_config.dns_endpoint_config.allow_external_traffic": True,
+    "google_container_cluster.this.master_authorized_networks_config.gcp_public_cidrs_access_enabled": False,
+    "google_container_cluster.this.private_cluster_config.enable_private_endpoint":
+        "${length(var.authorized_networks) == 0}",
+    "google_container_cluster.this.rbac_binding_config.enable_insecure_binding_system_authenticated": False,
+    "google_container_cluster.this.rbac_binding_config.enable_insecure_binding_system_unauthenticated": False,
+    "google_secret_manager_secret.this.version_destroy_ttl": "${7 * local.day_seconds}s",
+    "google_sql_database_instance.prefect.settings.deletion_protection_enabled": "${var.deletion_protection}",
+    "google_sql_database_instance.prefect.settings.ip_configuration.private_network":
+        "${google_compute_network.this.id}",
+    "google_sql_database_instance.prefect.settings.ip_configuration.ssl_mode": "TRUSTED_CLIENT_CERTIFICATE_REQUIRED",
+}  # fmt: skip
+"""Arguments whose absence nothing else would notice: resource, its name, blocks, argument → value."""
 EXPECTED_SECRET_READERS = {
     "prefect-server-api-auth-string": {"pipeline", "dbt-runner", "prefect-server", "prefect-worker", "cloud-build"},
     "slack-webhook-url": {"pipeline", "dbt-runner", "prefect-server"},
@@ -76,9 +99,21 @@ def grants(configuration: Configuration) -> list[str]:
     found = [f"{name} gives {what}" for name, what in given.items() if GRANTS.get(name) != what]
     found += [f"{name} is not given" for name in sorted(set(GRANTS) - set(given))]
     writers = {(w["bucket"], w["account"]) for w in configuration.locals()["bucket_writers"].values()}
-    found += [f"{account} writes {bucket}" for bucket, account in sorted(writers - BUCKET_WRITERS)]
+    found += [f"{account} and {bucket}: not as it should be" for bucket, account in sorted(writers ^ BUCKET_WRITERS)]
     images = set(configuration.locals()["image_roles"].items())
-    return found + [f"{account} has {role} on the images" for account, role in sorted(images - IMAGE_ROLES)]
+    return found + [f"{account} and {role}: not as it should be" for account, role in sorted(images ^ IMAGE_ROLES)]
+
+
+def essentials(configuration: Configuration) -> list[str]:
+    """Arguments of `ESSENTIALS` that are missing or say something else."""
+    found: list[str] = []
+    for path, wanted in ESSENTIALS.items():
+        kind, name, *blocks, argument = path.split(".")
+        body = configuration.resource(kind, name)
+        for block in blocks:
+            body = (body.get(block) or [{}])[0]
+        found += [] if body.get(argument) == wanted else [f"{path} is {body.get(argument)!r}"]
+    return found
 
 
 def wide_roles(configuration: Configuration) -> list[str]:

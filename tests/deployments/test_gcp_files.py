@@ -18,7 +18,7 @@ RULES: tuple[Rule, ...] = (
     spelling.misspelt, spelling.wrong_provider,
     references.dangling, references.unused, references.each_without_for_each, references.undescribed,
     safety.too_many_roles, safety.grants, safety.wide_roles, safety.strangers, safety.keys_and_values,
-    safety.secret_readers,
+    safety.secret_readers, safety.essentials,
     safety.unlabelled, safety.unprotected, safety.open_doors,
     inventory.apis, inventory.datasets, inventory.lake, inventory.raw_is_written_once, inventory.cluster,
     inventory.egress, inventory.database, inventory.registry, inventory.accounts, inventory.secrets,
