@@ -16,7 +16,6 @@ from pydantic import BaseModel, SecretStr
 
 from connectors.errors import (
     ConfigurationError,
-    CredentialsRefused,
     PermissionMissing,
     SettingMissing,
     SourceUnavailable,
