@@ -20,7 +20,7 @@ from connectors.errors import InternalError, UnreadableFile
 from connectors.google import GoogleAccess
 from connectors.lake.gcs_download import Download, download, gone
 from connectors.lake.gcs_errors import bucket_is_missing, explained
-from connectors.lake.gcs_upload import QUANTUM, Upload
+from connectors.lake.gcs_upload import ONCE, QUANTUM, Upload
 from connectors.lake.names import MANIFEST, read_manifest, with_nonce
 
 _CONTENT_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
@@ -168,18 +168,18 @@ class GcsLake:
 
     def _write(self, path: str, text: str, content_type: str, *, if_generation_match: int | None = None) -> None:
         with explained(self.bucket, self._uri(path)):
-            self._blob(path).upload_from_string(
+            self._retry(self._blob(path).upload_from_string)(
                 text.encode(),
                 content_type=content_type,
                 if_generation_match=if_generation_match,
                 checksum="crc32c",
-                retry=self._retry,
+                retry=ONCE,
             )
 
     def _read(self, path: str) -> str | None:
         with explained(self.bucket, self._uri(path)):
             try:
-                return self._blob(path).download_as_bytes(raw_download=True, retry=self._retry).decode()
+                return self._retry(self._blob(path).download_as_bytes)(raw_download=True, retry=ONCE).decode()
             except api.NotFound as error:
                 if bucket_is_missing(error):
                     raise

@@ -27,6 +27,8 @@ ResultT = TypeVar("ResultT")
 
 QUANTUM = 256 * 1024
 """Bytes: all chunks of a session but the last are a multiple of it."""
+ONCE = DEFAULT_RETRY.with_predicate(lambda _: False)
+"""For a call that is tried again as a whole: the client's own way does not cover the body of an error."""
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 _FAREWELL = 10
 """Seconds to wait for an answer when a half-written object is given up."""
@@ -127,12 +129,12 @@ class Upload:
         retry = DEFAULT_RETRY.with_timeout(self._patience)
         with explained(self._bucket, self._uri):
             try:
-                self._blob.upload_from_string(
+                retry(self._blob.upload_from_string)(
                     bytes(self._buffer),
                     content_type=self._content_type,
                     if_generation_match=0,
                     checksum="crc32c",
-                    retry=retry,
+                    retry=ONCE,
                 )
             except api.PreconditionFailed:  # an earlier try arrived and its answer did not: names carry a nonce
                 self._blob.reload(retry=retry)
@@ -241,4 +243,4 @@ async def _to_the_end(work: Callable[[], ResultT]) -> ResultT:
         raise
 
 
-__all__ = ["QUANTUM", "SessionLost", "Upload"]
+__all__ = ["ONCE", "QUANTUM", "SessionLost", "Upload"]

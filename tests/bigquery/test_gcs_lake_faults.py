@@ -187,6 +187,13 @@ async def test_a_manifest_whose_answer_is_lost_is_committed_once(
     assert [m async for m in lake.manifests("salesforce", "sfdc_account")] == [manifest]
 
 
+@pytest.mark.parametrize("fault", [Refuse(503), LoseAnswer(), Cut()])
+async def test_a_manifest_that_is_not_there_is_known_not_to_be(wire: GcsWire, lake: GcsLake, fault: Fault) -> None:
+    wire.once("download", fault)
+    assert await lake.manifest(PREFIX) is None
+    assert wire.waiting == []
+
+
 async def test_a_manifest_that_cannot_be_written_is_no_batch(
     wire: GcsWire, lake: GcsLake, google: GoogleAccess
 ) -> None:
