@@ -103,7 +103,8 @@ class BigQueryWarehouse:
     ) -> None:
         assert self._pool is not None
         assert self._jobs is not None
-        await self._write_costs()
+        if error is None:
+            await self._write_costs()
         await asyncio.to_thread(self._pool.shutdown)
         await asyncio.to_thread(self._jobs.client.close)
         self._jobs = self._pool = None

@@ -101,7 +101,7 @@ class Jobs:
         return list(rows)
 
     def transaction(self, script: str, labels: Mapping[str, str]) -> list[bigquery.Row]:
-        """Run a script of which a repetition does no harm; the rows of its last SELECT.
+        """Run a script that may be run again after it failed; the rows of its last SELECT, if it has one.
 
         Raises WarehouseBusy when other transactions change the same tables without end.
         """

@@ -24,6 +24,7 @@ from connectors.warehouse.ledger import ledger_tables
 _WIDER = {("INT64", "NUMERIC")}
 _LEGACY = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 _AT_ONCE = 8
+_TRIES = 3
 LONGEST_DESCRIPTION, LONGEST_COLUMN_DESCRIPTION = 16_384, 1_024
 """Characters. BigQuery quotas, "Tables": maximum length of a description."""
 
@@ -79,7 +80,18 @@ class Schema:
         self._dataset = dataset
 
     def ensure(self, contract: Contract) -> list[str]:
-        """Create and alter what differs; returns the statements. Raises TypeChanged, ConfigurationError."""
+        """Create and alter what differs; returns the statements. Several programs may do so at once.
+
+        Raises TypeChanged, ConfigurationError.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return self._ensure(contract)
+            except google.PreconditionFailed:  # another one described the same table meanwhile
+                continue
+        return self._ensure(contract)
+
+    def _ensure(self, contract: Contract) -> list[str]:
         done = self._ensure_dataset()
         tables = wanted(contract)
         fences = [fence_name(t) for t in contract.tables]
@@ -97,13 +109,7 @@ class Schema:
             if fence not in found
         ]
         if statements:
-            script = ";\n".join(statements)
-            self._jobs.watch(script)
-            config = self._jobs.config({"step": "ensure"})
-            job = self._client.query(
-                script, job_config=config, location=self._jobs.location, job_retry=None, **self._jobs.options
-            )
-            job.result(job_retry=None, **self._jobs.options)
+            self._jobs.transaction(";\n".join(statements), {"step": "ensure"})
         altered = bool(statements)
         for table in tables:
             if existing := found.get(table.table.name):

@@ -91,6 +91,22 @@ EDITS = (
 """,
     ),
     Edit(
+        "errors.py",
+        "of two transactions that change one table BigQuery aborts one in these words; a client may try again",
+        '    first = message.split("\\n")[0]\n    line, column = _position(message)\n',
+        """    first = message.split("\\n")[0]
+    line, column = _position(message)
+    if "Failed to commit" in first or "Transaction conflict" in first:
+        return BigQueryError("backendError", "Transaction is aborted due to concurrent update against a table")
+""",
+    ),
+    Edit(
+        "errors.py",
+        "the status of what a client may try again",
+        '    "dontRetry": (500, "INTERNAL"),\n',
+        '    "dontRetry": (500, "INTERNAL"),\n    "backendError": (503, "UNAVAILABLE"),\n',
+    ),
+    Edit(
         "jobs/query.py",
         "dbt reads the job's destination after CREATE TABLE AS SELECT",
         "    if not scripted:\n        return (children[0] if children else JobStatistics2()), [], result\n",
