@@ -32,7 +32,7 @@ def settings(prefect_server: PrefectServer, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_blocks_are_made_and_made_again_and_the_flows_use_the_key(tmp_path: Path) -> None:
-    key = service_account(tmp_path)
+    key = service_account(tmp_path, PROJECT)
     written = write_blocks(key)
     assert {"gcp-credentials/mg-dw", f"gcs-bucket/{BUCKET_BLOCK}", "gcpsecret/zuora-client-secret-v3"} <= set(written)
     assert write_blocks(key) == written
@@ -48,7 +48,7 @@ def test_blocks_are_made_and_made_again_and_the_flows_use_the_key(tmp_path: Path
 
 
 def test_dbt_gets_the_blocks_key_as_a_file_that_is_gone_afterwards(tmp_path: Path) -> None:
-    write_blocks(service_account(tmp_path))
+    write_blocks(service_account(tmp_path, PROJECT))
     with profile_environment(FlowSettings.from_environment(), "run-1") as variables:
         held = Path(variables["GOOGLE_APPLICATION_CREDENTIALS"])
         assert held.stat().st_mode & 0o077 == 0
@@ -68,8 +68,7 @@ def test_a_key_that_is_none_is_refused_without_showing_it(tmp_path: Path) -> Non
 
 
 def test_the_usual_block_may_be_absent_and_one_that_is_named_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    for block in ("mg-dw",):
-        asyncio.run(_forget(block))
+    asyncio.run(_forget("mg-dw"))
     assert project_access().credentials is None
     monkeypatch.setenv("MGDW_GCP_CREDENTIALS_BLOCK", "no-such-block")
     with pytest.raises(SettingMissing, match="gcp-credentials/no-such-block") as caught:

@@ -181,14 +181,14 @@ def test_the_flows_ask_the_manager_when_the_settings_say_so(
     assert resolver(FlowSettings.from_environment())("acme-user") == "ada"
 
 
-def service_account(folder: Path) -> Path:
+def service_account(folder: Path, project: str = PROJECT) -> Path:
     """A key file as Google hands it out, with a key that was never used."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path = folder / "key.json"
     told = {
-        "type": "service_account", "project_id": PROJECT, "private_key_id": "1", "private_key": pem.decode(),
-        "client_email": f"pipeline@{PROJECT}.iam.gserviceaccount.com", "client_id": "1",
+        "type": "service_account", "project_id": project, "private_key_id": "1", "private_key": pem.decode(),
+        "client_email": f"pipeline@{project}.iam.gserviceaccount.com", "client_id": "1",
         "token_uri": "http://127.0.0.1:9/token",
     }  # fmt: skip
     path.write_text(json.dumps(told))
