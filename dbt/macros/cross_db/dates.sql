@@ -24,7 +24,7 @@
 {#- 1 for Monday to 7 for Sunday. -#}
 {% macro iso_weekday(day) %}{{ return(adapter.dispatch('iso_weekday', 'mg_dw')(day)) }}{% endmacro %}
 {% macro default__iso_weekday(day) -%} cast(isodow({{ day }}) as int64) {%- endmacro %}
-{% macro bigquery__iso_weekday(day) -%} extract(dayofweek from date_sub({{ day }}, interval 1 day)) {%- endmacro %}
+{% macro bigquery__iso_weekday(day) -%} mod(extract(dayofweek from {{ day }}) + 5, 7) + 1 {%- endmacro %}
 
 {#- Whole days from one date to another; negative when `last` is earlier. -#}
 {% macro days_between(first, last) %}{{ return(adapter.dispatch('days_between', 'mg_dw')(first, last)) }}{% endmacro %}

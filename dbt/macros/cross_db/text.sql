@@ -1,6 +1,6 @@
-{#- True when `item` is one of the parts of a `;`-joined list such as a Salesforce multipicklist. Case matters. -#}
+{#- True when `item` is one of the parts of a `;`-joined list such as a Salesforce multipicklist. Case matters; a NULL item gives NULL. -#}
 {% macro list_contains(list, item) -%}
-    strpos(concat(';', coalesce({{ list }}, ''), ';'), concat(';', {{ item }}, ';')) > 0
+    strpos(';' || coalesce({{ list }}, '') || ';', ';' || {{ item }} || ';') > 0
 {%- endmacro %}
 
 {#- A relation of one row per part of a `;`-joined list: from `source`, columns `columns` and the part as `item`. -#}

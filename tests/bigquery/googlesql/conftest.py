@@ -7,11 +7,20 @@ from dataclasses import replace
 
 import pytest
 
+from sandbox.world import World
 from tests.bigquery.emulators import install
 from tests.bigquery.googlesql.client import GoogleSql
-from tests.dbt.conftest import Dbt, day_one, world
+from tests.dbt.conftest import Dbt, day_one
 
-__all__ = ["day_one", "world"]
+__all__ = ["day_one"]
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    """A quarter of the sandbox's business: the reference implementation is no fast one."""
+    world = World.create(scale=0.25)
+    yield world
+    world.close()
 
 
 @pytest.fixture(scope="session")
