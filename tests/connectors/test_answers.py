@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import httpx
@@ -92,6 +94,22 @@ def test_the_other_sides_clock_is_read_where_it_tells_it() -> None:
 )
 def test_the_wait_asked_for_is_read_as_seconds_or_as_a_date(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(answer(503, headers=headers)) == seconds
+
+
+@pytest.fixture
+def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine's clock shows New York's time."""
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_a_date_that_names_no_zone_is_utc_wherever_we_are() -> None:
+    told = answer(200, headers={"Date": "Mon, 15 Jun 2026 06:00:00 -0000"})
+    assert server_clock(told) == datetime(2026, 6, 15, 6, tzinfo=UTC)
 
 
 def test_a_page_is_told_without_markup_scripts_and_line_breaks() -> None:
