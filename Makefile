@@ -12,7 +12,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export UV_LINK_MODE := copy
 
-.PHONY: help install demo ui sandbox test emulators test-bigquery check-gcp plan-gcp test-all mutate lint format types bench docs lock clean
+.PHONY: help install demo ui sandbox test emulators test-bigquery smoke-gcp check-gcp plan-gcp test-all mutate lint format types bench docs lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ emulators: $(STAMP) ## Install BigQuery, Cloud Storage and Secret Manager on loo
 
 test-bigquery: emulators ## The tests with Google's own clients, on the emulators
 	@$(BIN)/python -m pytest -m "bigquery and not slow" -n 2 --dist loadfile tests/bigquery
+
+smoke-gcp: $(STAMP) ## On a Google Cloud project: doctor, a day of each source and the marts in DEV, and the cost (PROJECT=…)
+	@test -n "$(PROJECT)" || { echo "Which project? make smoke-gcp PROJECT=my-project"; exit 1; }
+	@$(BIN)/mgdw smoke --project "$(PROJECT)" $(if $(BUCKET),--bucket "$(BUCKET)")
 
 .checks/.installed: tests/deployments/tools.txt $(STAMP)
 	@echo "Installing the provider's schema and trivy into .checks (once; 120 MB) ..."
