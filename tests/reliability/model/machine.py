@@ -76,6 +76,15 @@ class SourceMachine(WatchedRuns):
     def open_transaction(self, number: int, seed: int, deletes: bool, hard: bool) -> None:
         self.model.begin(number, "delete" if deletes else "write", seed, hard=hard)
 
+    @rule(number=NUMBERS, seed=SEEDS, deletes=st.booleans(), hard=st.booleans())
+    def load_while_a_transaction_is_open(self, number: int, seed: int, deletes: bool, hard: bool) -> None:
+        """Its change has the stamp of a window that is loaded by the time it is seen."""
+        self.model.begin(number, "delete" if deletes else "write", seed, hard=hard)
+        self.model.advance(self.LAG + 2)
+        self.sync()
+        self.look()
+        self.model.commit_all()
+
     @rule()
     def commit_transactions(self) -> None:
         self.model.commit_all()
