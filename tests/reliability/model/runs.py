@@ -21,7 +21,7 @@ from tests.reliability.model.stage import Stage
 from tests.reliability.model.watched import Tally
 
 SHRINK = os.environ.get("SHRINK") == "1"
-CHUNK = 100
+CHUNK = 50
 """Examples after which a long run keeps its figures."""
 
 
