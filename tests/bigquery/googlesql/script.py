@@ -45,6 +45,8 @@ def _statement(any_node: Any, text: bytes) -> Iterator[Leaf]:
         yield Leaf(kind, value, names, type_)
     elif kind == "SingleAssignment":
         yield Leaf(kind, f"select {_cut(node.expression, text)} = {node.variable.id_string}")
+    elif kind == "AssignmentFromStruct":
+        yield Leaf(kind, f"select {_cut(node.struct_expression, text)}")
     elif kind in (
         "RaiseStatement",
         "BreakStatement",

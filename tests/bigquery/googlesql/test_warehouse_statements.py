@@ -35,6 +35,8 @@ class Watch:
     known: set[str] = field(default_factory=set[str])
 
     def __call__(self, sql: str) -> None:
+        if sql.startswith("LOAD DATA INTO"):
+            return  # the name of a load job, which is no statement
         self.forget()
         for item in self.client.list_tables("STG"):
             name = f"{PROJECT}.STG.{item.table_id}"
