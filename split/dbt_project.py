@@ -18,8 +18,6 @@ from split.report_model import Problem
 REF = re.compile(
     r"""\bref\(\s*(?:['"][^'"]+['"]\s*,\s*)?['"](?P<model>[^'"]+)['"]\s*(?:,\s*v(?:ersion)?\s*=[^)]*)?\)"""
 )
-    r"""\bref\(\s*(?:['"][^'"]+['"]\s*,\s*)?['"](?P<model>[^'"]+)['"]\s*(?:,\s*v(?:ersion)?\s*=[^)]*)?\)"""
-)
 SOURCE = re.compile(r"""\bsource\(\s*['"](?P<source>[^'"]+)['"]\s*,\s*['"](?P<table>[^'"]+)['"]\s*\)""")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _MATERIALIZED = re.compile(r"""\bmaterialized\s*=\s*['"](\w+)['"]""")

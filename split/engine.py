@@ -100,7 +100,13 @@ def specialise(text: str, lookup: Lookup, *, dialect: str, variant: Variant = Va
 
 
 def classify(
-    text: str, commercial: Lookup, enterprise: Lookup, *, dialect: str, words: frozenset[str] = frozenset()
+    text: str,
+    commercial: Lookup,
+    enterprise: Lookup,
+    *,
+    dialect: str,
+    words: frozenset[str] = frozenset(),
+    variant: Variant = Variant.first,
 ) -> Classified:
     """What a model is about: its text under the facts of each side.
 
@@ -108,8 +114,8 @@ def classify(
         words: texts of the Enterprise side; one that is left in the Commercial text makes the kind unknown.
     """
     try:
-        ours = specialise(text, commercial, dialect=dialect)
-        theirs = specialise(text, enterprise, dialect=dialect)
+        ours = specialise(text, commercial, dialect=dialect, variant=variant)
+        theirs = specialise(text, enterprise, dialect=dialect, variant=variant)
     except (NotParsed, JinjaError) as error:
         return Classified(Kind.unknown, None, None, (Left(error.line, str(error)),))
     if ours.result.empty is not None:
