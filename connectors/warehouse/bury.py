@@ -38,7 +38,8 @@ class Bury:
     def undelivered(self, deliveries: Mapping[str, datetime]) -> str:
         """Of the rows that an earlier delivery of a file had and this one has not.
 
-        `deliveries` is the time of delivery by file; a file of which a newer delivery is loaded is left alone.
+        `deliveries` is the time of delivery by file; a file of which a newer delivery is loaded is left alone. Of the
+        rows of a file only its own deliveries decide: when a batch was read counts only for one that is loaded again.
         """
         values = " UNION ALL ".join(
             f"SELECT {text(file)} AS file, {stamp(at)} AS arrived" for file, at in deliveries.items()
@@ -46,10 +47,10 @@ class Bury:
         keys = match(self._table.primary_key, "s", "t")
         return (
             f"UPDATE {self.merge.target} AS t SET {self.merge.tombstone('f.arrived')} "
-            f"FROM (SELECT v.file, v.arrived FROM ({values}) v "
+            f"FROM (SELECT v.file, v.arrived, coalesce(d.delivered < v.arrived, TRUE) AS newest FROM ({values}) v "
             f"LEFT JOIN ({select_deliveries(self._table)}) d ON d.key = v.file "
             f"WHERE d.delivered IS NULL OR d.delivered <= v.arrived) f "
-            f"WHERE t._file = f.file AND NOT t._deleted AND {self.merge.not_seen_later} "
+            f"WHERE t._file = f.file AND NOT t._deleted AND (f.newest OR {self.merge.not_seen_later}) "
             f"AND NOT EXISTS (SELECT 1 FROM {STAGE} s WHERE s._file = t._file AND {keys})"
         )
 

@@ -185,3 +185,16 @@ async def test_a_column_added_to_the_contract_is_filled_from_the_files_in_the_la
     await warehouse.ensure(Contract((wider,)))
     assert counts(await replay(warehouse, batch, wider)) == {"read": 1, "updated": 1}
     assert await warehouse.rows("SELECT opens FROM STG.s3_cm_usage_data") == [{"opens": 7}]
+
+
+async def test_what_left_its_file_is_buried_also_when_another_file_of_its_batch_came_after_the_new_delivery(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    """Our clock is behind S3's, so that the end of its window tells when a batch was read."""
+    batch = Batch(lake, USAGE, Window(None, WEDNESDAY), files=[delivery(FILE, MONDAY), delivery(OTHER, WEDNESDAY)])
+    for i, file in enumerate((FILE, OTHER)):
+        body = csv_body(USAGE.fields, [usage(file, 1), usage(f"{file} too", 2)])
+        await batch.add(body, USAGE.fields, None, name=f"file-{i}.csv", source_file=file)
+    await load(warehouse, batch)
+    await load_file(warehouse, lake, delivery(FILE, TUESDAY), usage(FILE, 1))
+    assert await live(warehouse) == {FILE: 1, OTHER: 1, f"{OTHER} too": 2}
