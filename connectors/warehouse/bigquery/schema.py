@@ -87,7 +87,7 @@ class Schema:
         for _ in range(_TRIES - 1):
             try:
                 return self._ensure(contract)
-            except google.PreconditionFailed:  # another one described the same table meanwhile
+            except (google.PreconditionFailed, google.Conflict):  # another one changed the same table meanwhile
                 continue
         return self._ensure(contract)
 

@@ -11,10 +11,12 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2] / ".emulators"
+_DAY = 86_400.0
 _DECIDES = ("lock.txt", "patch.py", "install.py")
 _EXTENSIONS = """
 import duckdb, importlib.util, pathlib, shutil, sys
@@ -50,7 +52,8 @@ def python() -> Path:
 
 
 def install() -> None:
-    """Build what is missing; removes what earlier states of the lock left. Raises CalledProcessError."""
+    """Build what is missing; removes what states of the lock left that are older than a day, since servers of a
+    younger one may still run. Raises CalledProcessError."""
     ROOT.mkdir(exist_ok=True)
     with (ROOT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -68,7 +71,7 @@ def install() -> None:
         _run(python, "-c", _EXTENSIONS, folder / "home")
         (folder / "installed").touch()
         for other in ROOT.iterdir():
-            if other.is_dir() and other != folder:
+            if other.is_dir() and other != folder and time.time() - other.stat().st_mtime > _DAY:
                 shutil.rmtree(other, ignore_errors=True)
 
 

@@ -96,7 +96,8 @@ EDITS = (
         '    first = message.split("\\n")[0]\n    line, column = _position(message)\n',
         """    first = message.split("\\n")[0]
     line, column = _position(message)
-    if "Failed to commit" in first or "Transaction conflict" in first:
+    aborted = ("Failed to commit", "Transaction conflict", "Conflict on update", "violates primary key constraint")
+    if any(words in first for words in aborted):
         return BigQueryError("backendError", "Transaction is aborted due to concurrent update against a table")
 """,
     ),
