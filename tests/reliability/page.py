@@ -158,6 +158,11 @@ def _machine_figures(known: dict[str, dict[str, Any]]) -> list[str]:
     """A column a source, a row a figure."""
     lines = ["| | " + " | ".join(_NAMES[source] for source in known) + " |", "|---|" + "---:|" * len(known)]
     lines += [_row(title, (of[name] for of in known.values())) for name, title in _MACHINE.items()]
+    if not known:
+        return []
+    open_ = [_NAMES[source] for source, of in known.items() if of["violations"]]
+    if open_:
+        lines += ["", f"A violation ends a run; it is begun anew once that is mended. Open now: {', '.join(open_)}."]
     for source, of in known.items():
         if len(of["code"]) > 1:
             parts = " and ".join(f"{count:,}" for count in of["code"].values())

@@ -84,7 +84,7 @@ def _ledger_before_rows(patch: pytest.MonkeyPatch) -> None:
             early = LoadResult(self.table.name, self.manifest.batch_id, self.manifest.window)
             note = ledger.insert_batch(self.manifest, early, run_id="early", loaded_at=datetime.now(UTC))
             self.run(note)
-        done = Load(**{**vars(self), "again": True})
+        done = replace(self, again=True)
         return rightly(done, fast=fast)
 
     patch.setattr(Load, "_transaction", transaction)
