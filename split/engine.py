@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from split.edits import Edit, apart, patched
@@ -182,6 +182,7 @@ class _Specialising:
     def run(self) -> Specialised:
         """All passes. Before the last ones conditions that never hold stay: they say which queries have no rows."""
         used: frozenset[str] | None = None
+        before: Relation | None = None
         result: Relation | None = None
         for _ in range(_MOST_PASSES):
             masked = mask(self._text, self._variant)
@@ -189,6 +190,7 @@ class _Specialising:
             used = used_names(tree.root) if used is None else used
             rewrite = Rewrite(tree, _Names(masked, self._lookup), used, last=result is not None)
             found = rewrite.run()
+            before = before or found
             for refusal in rewrite.refusals:
                 self._left.setdefault(Left(masked.line(refusal.offset), refusal.reason))
             edits = [edit for edit in apart(rewrite.edits) if self._may(edit, masked)]
@@ -197,7 +199,7 @@ class _Specialising:
             elif result is None:
                 result = found
             else:
-                return Specialised(self._text, tuple(self._cuts), tuple(self._left), result)
+                return Specialised(self._text, tuple(self._cuts), tuple(self._left), _remembering(result, before))
         raise NotParsed(f"no end after {_MOST_PASSES} passes", 0)
 
     def _may(self, edit: Edit, masked: Masked) -> bool:
@@ -233,6 +235,17 @@ class _Specialising:
         except (NotParsed, JinjaError):
             return False
         return True
+
+
+def _remembering(result: Relation, before: Relation) -> Relation:
+    """A result that still knows what its columns could be before the cuts: those who read it test for that, too."""
+    columns = {
+        name: value
+        if value.now is None or (old := before.columns.get(name)) is None
+        else Value(value.now, value.gone | {g for g in old.gone if g[0] not in value.now})
+        for name, value in result.columns.items()
+    }
+    return replace(result, columns=columns)
 
 
 def _cut(text: str, masked: Masked, edit: Edit) -> Cut:

@@ -69,8 +69,11 @@ def sites(text: str, project: Project, words: Collection[str]) -> list[Site]:
 
 
 def named(text: str, words: Iterable[str]) -> tuple[str, ...]:
-    """The words that a text names, whole and in any case."""
-    return tuple(w for w in sorted(words) if re.search(rf"(?<!\w){re.escape(w)}(?!\w)", text, re.IGNORECASE))
+    """The words that a text names, whole and in any case; of words that differ in case only, one."""
+    different = {w.casefold(): w for w in sorted(words, reverse=True)}
+    return tuple(
+        w for w in sorted(different.values()) if re.search(rf"(?<!\w){re.escape(w)}(?!\w)", text, re.IGNORECASE)
+    )
 
 
 def macro_body(file: SourceFile, name: str) -> tuple[int, str]:

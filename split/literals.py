@@ -85,10 +85,10 @@ class _Watch:
             return
         for literal in literals:
             value = Lit.of(literal.name) if literal.is_string else Lit.of(int(literal.name))
-            if value in declared:
+            span = self.tree.span(literal)
+            if value in declared or (span is not None and "{" in self.masked.source[slice(*span)]):
                 continue
             texts = {str(known.value) for known in declared if known.kind == "text"}
-            span = self.tree.span(literal)
             line = self.masked.line(span[0]) if span is not None else 0
             like = spelled_like(literal.name, texts) if literal.is_string else None
             self.found.add(UnknownLiteral(line=line, column=column.sql(), literal=literal.name, looks_like=like))

@@ -1,0 +1,3 @@
+select order_id, amount
+from {{ ref('int_orders_renamed') }}
+where product_line = '{{ var("main_brand") }}'

@@ -1,0 +1,1 @@
+select brand, segment, display_order from {{ ref('brand_segments') }}

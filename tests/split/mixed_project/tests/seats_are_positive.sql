@@ -1,0 +1,1 @@
+select account_id from {{ ref('fct_enterprise_seats') }} where seats < 0
