@@ -105,7 +105,7 @@ def test_every_deployment_points_at_a_flow_that_accepts_its_parameters() -> None
         assert flow.description, f"{name} has no description for the UI"
         entrypoints.add(name)
     flows = {"daily_refresh", "salesforce", "netsuite", "zuora", "s3_usage", "dbt", "tableau"}
-    assert entrypoints == flows | {"reconcile", "backfill", "replay", "quarantine", "salesforce_preflight"}
+    assert entrypoints == flows | {"reconcile", "backfill", "replay", "quarantine", "salesforce_preflight", "doctor"}
 
 
 def _sample(flow: Flow[..., object]) -> dict[str, str]:

@@ -171,7 +171,10 @@ class Fetcher:
     def _manifest(
         self, request: BatchRequest, results: Sequence[QueryResult], parts: Sequence[Part], details: dict[str, Any]
     ) -> Manifest:
-        origins = [{"by": by, "soql": soql} for by, soql in (result.origin for result in results)]
+        origins = [
+            {"by": result.origin[0], "soql": result.origin[1], "parts": [part.name for part in result.parts]}
+            for result in results
+        ]
         return Manifest.of(
             request,
             parts=parts,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from connectors.warehouse.conform import Conform, conform, conform_deletes, conf
 from connectors.warehouse.ddl import has_files
 from connectors.warehouse.limits import Limits
 from connectors.warehouse.readers import StoredPart, plain_count
+from connectors.warehouse.sql import names
 
 Run = Callable[[str], list[tuple[Any, ...]]]
 """Runs one statement and returns its rows."""
@@ -101,13 +102,26 @@ class Reading:
     def check_repeats(self, repeats: int, read: int) -> None:
         """A query names no key twice: where one came twice another was lost, although the count is right.
 
-        Files may repeat a key, and so may several queries of one batch (`details.queries`).
+        Files may repeat a key. So may several queries of one batch (`details.queries`), each of which is looked at
+        alone then: the entry's `parts` say what it brought.
         """
         manifest = self.manifest
         if not repeats or manifest.source_rows is None or has_files(self.table):
             return
-        if len(manifest.details.get("queries", ())) < 2:
+        queries: Sequence[Mapping[str, Any]] = manifest.details.get("queries", ())
+        if len(queries) < 2:
             self._compare_count("the source counted", manifest.source_rows, read - repeats, "rows, each key once")
+        for query in queries if len(queries) > 1 else ():
+            self._check_query(frozenset(query.get("parts", ())))
+
+    def _check_query(self, brought: frozenset[str]) -> None:
+        parts = tuple(part for part in self.manifest.parts if part.kind == "rows" and part.name in brought)
+        if not parts:
+            return
+        rows = conform(self.table, replace(self.manifest, parts=parts), self.paths).select(marked=False)
+        keys = names(self.table.primary_key)
+        count, distinct = self.run(f"SELECT count(*), count(DISTINCT ({keys})) FROM ({rows}) WHERE _misfit = 0")[0]  # noqa: S608 - quoted
+        self._compare_count("one query brought", count, distinct, "rows, each key once")
 
     def check_misfits(self, misfits: int, read: int) -> None:
         """Stop at the limit. Raises TooManyMisfits with the commonest reasons."""

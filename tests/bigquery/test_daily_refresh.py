@@ -25,7 +25,7 @@ from tests.bigquery.dbt_builds import canonical
 from tests.flows.conftest import Stage
 
 COMMERCIAL = ("Campaign Monitor", "Emma")
-_LOAD_COLUMNS = {"_loaded_at"}
+_LOAD_COLUMNS = {"_loaded_at", "last_loaded_at"}
 """When a batch was loaded differs between two warehouses; everything else may not."""
 
 

@@ -117,6 +117,7 @@ class Batch:
         self.source_rows = source_rows
         self.null_text = null_text
         self.parts: list[Part] = []
+        self.details: dict[str, Any] = {}
 
     async def add(
         self,
@@ -156,6 +157,7 @@ class Batch:
             Manifest(
                 request.batch_id, self.table.source, self.table.name, request.window, request.prefix,
                 tuple(self.parts), self.source_rows, self.observed, request.files, self.null_text, scope=request.scope,
+                details=self.details,
             )
         )  # fmt: skip
 

@@ -123,6 +123,23 @@ async def test_the_same_key_twice_in_one_query_is_a_row_lost(warehouse: DuckDBWa
     assert await warehouse.rows(ALL) == []
 
 
+@pytest.mark.parametrize("first", [(), ({**FULL_ROW, "Id": "there"},)])
+async def test_two_queries_may_repeat_a_key_but_neither_of_them_alone(
+    warehouse: DuckDBWarehouse, lake: LocalLake, first: tuple[dict[str, str], ...]
+) -> None:
+    await load_rows(warehouse, lake, ACCOUNT, FIRST, *first)
+    for number, ids in enumerate((["1", "2", "2", "3"], ["1", "2", "2", "2"])):
+        batch = Batch(lake, ACCOUNT, window(None, f"2026-06-15 1{3 + number}:00"), source_rows=4)
+        for half in (ids[:2], ids[2:]):
+            await batch.rows(*[{**FULL_ROW, "Id": i} for i in half])
+        batch.details = {"queries": [{"parts": [part.name]} for part in batch.parts]}
+        if ids == ["1", "2", "2", "2"]:
+            with pytest.raises(CountMismatch, match="one query brought 2 rows, each key once, 1 were parsed"):
+                await load(warehouse, batch)
+        else:
+            assert (await load(warehouse, batch)).inserted == 3
+
+
 async def test_a_long_row_is_read(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
     await load_rows(warehouse, lake, ACCOUNT, FIRST, {**FULL_ROW, "Name": "x" * 5_000_000})
     assert await warehouse.rows("SELECT length(name) AS n FROM STG.sfdc_account") == [{"n": 5_000_000}]
