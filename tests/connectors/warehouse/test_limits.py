@@ -85,6 +85,22 @@ async def test_reported_deletions_and_missing_keys_stop_too(warehouse: DuckDBWar
     assert len(await warehouse.rows("SELECT * FROM STG.sfdc_account WHERE NOT _deleted")) == 6
 
 
+@pytest.mark.parametrize("repeated", [[], rows(0)])
+async def test_in_a_table_that_was_empty_the_rows_of_the_batch_itself_are_what_a_deletion_is_measured_by(
+    warehouse: DuckDBWarehouse, lake: LocalLake, repeated: list[dict[str, Any]]
+) -> None:
+    """The same for a batch that names no key twice, and goes straight into the table, and for one that does."""
+    few, most = Batch(lake, ACCOUNT, FIRST), Batch(lake, ACCOUNT, SECOND)
+    for batch, gone in ((most, 5), (few, 4)):
+        await batch.rows(*rows(*range(8)), *repeated)
+        await batch.deletes(*({"Id": str(key), "deletedDate": "2026-06-11T00:00:00Z"} for key in range(gone)))
+    with pytest.raises(MassDeletion, match=r"would delete 5 of 8 living rows"):
+        await load(warehouse, most)
+    result = await load(warehouse, few)
+    assert (result.inserted, result.deleted) == (8, 4)
+    assert len(await warehouse.rows("SELECT * FROM STG.sfdc_account WHERE NOT _deleted")) == 4
+
+
 async def test_rows_that_come_as_deleted_are_believed(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
     await load_rows(warehouse, lake, ACCOUNT, FIRST, *rows(*range(6)))
     gone = rows(*range(6), SystemModstamp="2026-06-16T00:00:00Z", IsDeleted="true")
