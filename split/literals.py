@@ -51,6 +51,9 @@ class _Names:
     def is_opaque(self, name: str) -> bool:
         return name in self.masked.expressions
 
+    def unread(self, name: str) -> bool:
+        return self.masked.unread(name)
+
 
 @dataclass
 class _Watch:
@@ -62,6 +65,12 @@ class _Watch:
     found: set[UnknownLiteral] = field(default_factory=set[UnknownLiteral])
 
     def condition(self, clause: exp.Expr, scope: Scope, *, removable: bool) -> None:
+        self.fold(clause, scope)
+
+    def join_condition(self, on: exp.Expr, scope: Scope, side: str) -> None:
+        self.fold(on, scope)
+
+    def qualify(self, clause: exp.Expr, scope: Scope, windows: frozenset[str]) -> None:
         self.fold(clause, scope)
 
     def fold(self, node: exp.Expr, scope: Scope, *, whole: bool = True) -> None:
