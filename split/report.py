@@ -14,10 +14,9 @@ from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from split.check_model import ModelCheck, SecondClaim, Verdict
 from split.engine import Kind
-from split.report_model import FactsCheck, Mention, ModelReport, ProjectReport, Record
-
-Outcome = Literal["same", "differs", "not compared"]
+from split.report_model import FactsCheck, ModelReport, ProjectReport, Record
 
 
 class State(Enum):
@@ -27,60 +26,58 @@ class State(Enum):
     proved = "proposed, proved the same"
     proposed = "proposed, to be verified"
     goes = "to be removed"
+    owner = "waits for its owner"
     by_hand = "waits for a person"
     differs = "proposed, differs"
 
 
 DONE = (State.nothing, State.proved)
-WAITING = (State.proposed, State.goes)
+WAITING = (State.proposed, State.goes, State.owner)
 REFUSED = (State.by_hand, State.differs)
 _STATE_ORDER = tuple(State)
+_REDUNDANT = "Its filter on the segment has no effect once Enterprise is gone. It is kept unless you decide otherwise."
+_DEAD = "It has no row on either side, so nothing was proposed. Is it still wanted?"
 
 
-class Verdict(Record):
-    """What building old and new says of one model.
+class Leak(Record):
+    """A line of the new project, or a value of one of its tables (line 0), that still names Enterprise."""
 
-    Attributes:
-        notes: differences, columns that are compared with a tolerance or not at all, failures.
-        decision: why "new" is not the same as "old filtered to Commercial"; None where it is.
-    """
-
-    model: str
-    outcome: Outcome
-    notes: tuple[str, ...] = ()
-    decision: str | None = None
+    path: str
+    line: int
+    word: str
+    text: str
 
 
 class Findings(Record):
     """All that a report shows.
 
     Attributes:
-        verdicts: empty as long as nothing was verified.
+        checks: empty as long as nothing was verified.
         facts: None where the facts were not compared with the data.
         leaks: places of the new project or of its data that name Enterprise; None where nobody looked.
     """
 
     project: ProjectReport
-    verdicts: tuple[Verdict, ...] = ()
+    checks: tuple[ModelCheck, ...] = ()
     facts: FactsCheck | None = None
-    leaks: tuple[Mention, ...] | None = None
+    leaks: tuple[Leak, ...] | None = None
 
-    def verdict(self, model: str) -> Verdict | None:
+    def check(self, model: str) -> ModelCheck | None:
         """What was verified of a model."""
-        return next((v for v in self.verdicts if v.model == model), None)
+        return next((c for c in self.checks if c.name == model), None)
 
     def state(self, model: ModelReport) -> State:
         """Where a model stands."""
         if model.kind in (Kind.enterprise_only, Kind.dead):
-            return State.goes
+            return State.goes if model.kind is Kind.enterprise_only else State.owner
+        check = self.check(model.name)
+        if check is not None and check.verdict is Verdict.different:
+            return State.differs
         if model.hand_edit or model.kind is Kind.unknown or model.left:
             return State.by_hand
         if model.new_text is None:
             return State.nothing
-        verdict = self.verdict(model.name)
-        if verdict is None or verdict.outcome == "not compared":
-            return State.proposed
-        return State.proved if verdict.outcome == "same" else State.differs
+        return State.proved if check is not None and check.verdict is Verdict.equal else State.proposed
 
 
 @dataclass(frozen=True)
@@ -136,12 +133,15 @@ def decisions(findings: Findings) -> list[tuple[ModelReport, str]]:
     """What an owner has to decide, by model: results that used both segments, filters that are not needed any more."""
     found: list[tuple[ModelReport, str]] = []
     for model in findings.project.models:
-        verdict = findings.verdict(model.name)
-        if verdict is not None and verdict.decision is not None:
-            found.append((model, verdict.decision))
+        check = findings.check(model.name)
+        if check is not None and check.decision.claim in (SecondClaim.decision, SecondClaim.holds_on_data):
+            owner = f"Owner: {check.decision.owner}. " if check.decision.owner else ""
+            clauses = (f"{c.model}, line {c.line}: {c.text} ({c.reason})" for c in check.decision.clauses)
+            found.append((model, owner + ". ".join(filter(None, (check.decision.reason, *clauses)))))
         if model.kind is Kind.commercial_only:
-            text = "Its filter on the segment has no effect once Enterprise is gone. It is kept unless you decide otherwise."
-            found.append((model, text))
+            found.append((model, _REDUNDANT))
+        if model.kind is Kind.dead:
+            found.append((model, _DEAD))
     return found
 
 
@@ -167,6 +167,7 @@ def page(findings: Findings) -> str:
         diff=diff_lines,
         labels=list(findings.project.counts()),
         shown_evidence=_shown_evidence,
+        other_evidence=other_evidence,
         anchors={m.name: f"model-{place}" for place, m in enumerate(models, 1)},
     )
 
@@ -175,7 +176,7 @@ def models_csv(findings: Findings) -> str:
     """One row a model."""
     header = (
         "model", "path", "class", "state", "unused", "seen as", "cuts", "left to a person", "unknown literals",
-        "types changed", "columns dropped", "downstream models", "dashboards", "verified", "decision", "evidence",
+        "types changed", "columns dropped", "downstream models", "dashboards", "verified", "old filtered to Commercial", "evidence",
     )  # fmt: skip
     return _csv(header, (_model_row(findings, model) for model in findings.project.models))
 
@@ -211,7 +212,7 @@ def read_findings(folder: Path) -> Findings:
 
 
 def _model_row(findings: Findings, model: ModelReport) -> tuple[object, ...]:
-    verdict = findings.verdict(model.name)
+    check = findings.check(model.name)
     evidence = (f"{e.line}: {e.text}" if e.line else e.text for e in _shown_evidence(model))
     return (
         model.name,
@@ -227,20 +228,28 @@ def _model_row(findings: Findings, model: ModelReport) -> tuple[object, ...]:
         " ".join(model.columns_dropped),
         " ".join(model.downstream),
         "; ".join(model.exposures),
-        verdict.outcome if verdict is not None else "",
-        verdict.decision or "" if verdict is not None else "",
+        check.verdict.value if check is not None else "",
+        check.decision.claim.value if check is not None else "",
         "; ".join(evidence),
     )
 
 
 def _shown_evidence(model: ModelReport) -> Iterator[_Shown]:
-    """Why a model has its class: cuts first, then what else was seen."""
-    own = {(c.line, c.rule) for c in model.cuts}
+    """Why a model has its class: that it has no row, its cuts, what else was seen."""
+    other = list(other_evidence(model))
+    rowless = [shown for shown in other if "it has no row" in shown.text]
+    yield from rowless
     for cut in model.cuts:
         why = f" ({'; '.join(cut.facts)})" if cut.facts else ""
         yield _Shown(cut.line, f"{cut.rule}: {cut.removed}{why}")
+    yield from (shown for shown in other if shown not in rowless)
+
+
+def other_evidence(model: ModelReport) -> Iterator[_Shown]:
+    """What was seen beside the cuts, each of which comes as evidence as well."""
+    own = {(c.line, c.rule) for c in model.cuts}
     for evidence in model.evidence:
-        if not any(line == evidence.line and evidence.text.startswith(f"Enterprise: {rule}") for line, rule in own):
+        if not any(line in (evidence.line, 0) and f"Enterprise: {rule}:" in evidence.text for line, rule in own):
             yield _Shown(evidence.line, evidence.text)
     for left in model.left if not model.cuts and not model.evidence else ():
         yield _Shown(left.line, left.reason)
