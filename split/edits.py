@@ -18,6 +18,7 @@ class Edit:
         span: the part of the text it concerns; two edits of one pass never overlap.
         deletes: ranges that go, in order.
         inserts: (offset, text) that comes.
+        type_at_risk: what is left may have another type than the whole had.
     """
 
     rule: str
@@ -25,23 +26,27 @@ class Edit:
     span: Span
     deletes: tuple[Span, ...]
     inserts: tuple[tuple[int, str], ...] = ()
+    type_at_risk: bool = False
 
 
-def replace(rule: str, facts: Iterable[Fact], span: Span, text: str) -> Edit:
+def replace(rule: str, facts: Iterable[Fact], span: Span, text: str, *, type_at_risk: bool = False) -> Edit:
     """Put a text in the place of a range."""
-    return Edit(rule, frozenset(facts), span, (span,), ((span[0], text),))
+    return Edit(rule, frozenset(facts), span, (span,), ((span[0], text),), type_at_risk)
 
 
-def keep(rule: str, facts: Iterable[Fact], span: Span, part: Span, *, before: str = "", after: str = "") -> Edit:
+def keep(
+    rule: str, facts: Iterable[Fact], span: Span, part: Span, *,
+    before: str = "", after: str = "", type_at_risk: bool = False,
+) -> Edit:  # fmt: skip
     """Leave only a part of a range, as it is written."""
     deletes = tuple((a, b) for a, b in ((span[0], part[0]), (part[1], span[1])) if a < b)
     inserts = tuple((at, text) for at, text in ((part[0], before), (part[1], after)) if text)
-    return Edit(rule, frozenset(facts), span, deletes, inserts)
+    return Edit(rule, frozenset(facts), span, deletes, inserts, type_at_risk)
 
 
-def delete(rule: str, facts: Iterable[Fact], span: Span) -> Edit:
+def delete(rule: str, facts: Iterable[Fact], span: Span, *, type_at_risk: bool = False) -> Edit:
     """Take a range out."""
-    return Edit(rule, frozenset(facts), span, (span,))
+    return Edit(rule, frozenset(facts), span, (span,), (), type_at_risk)
 
 
 def without_item(items: Sequence[Span], place: int) -> Span:

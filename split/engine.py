@@ -12,8 +12,9 @@ from split.facts import Fact, Facts
 from split.mask import JinjaError, Masked, Variant, mask
 from split.rewrite import Rewrite, used_names
 from split.scope import Relation
-from split.spans import NotParsed, parse
+from split.spans import NotParsed, Tree, parse
 from split.values import ANY, Value, declared
+from split.variance import mark
 
 _MOST_PASSES = 200
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)
@@ -41,6 +42,7 @@ class Cut:
         line: 1-based line of the text as it was before the pass in which the cut was made.
         removed: what went.
         lost_comments: comments that went with it.
+        type_at_risk: the column it stands in may have another type afterwards.
     """
 
     rule: str
@@ -49,6 +51,7 @@ class Cut:
     removed: str
     added: str
     lost_comments: tuple[str, ...] = ()
+    type_at_risk: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,9 @@ class _Names:
     def is_opaque(self, name: str) -> bool:
         return name in self.masked.expressions
 
+    def unread(self, name: str) -> bool:
+        return self.masked.unread(name)
+
 
 class _Specialising:
     """Passes over one text until nothing more can be cut."""
@@ -178,15 +184,18 @@ class _Specialising:
         self._cuts: list[Cut] = []
         self._left: dict[Left, None] = {}
         self._refused: set[tuple[str, str]] = set()
+        self._others: tuple[Variant, ...] = ()
+        self._parsed: tuple[str, Masked, Tree] | None = None
 
     def run(self) -> Specialised:
         """All passes. Before the last ones conditions that never hold stay: they say which queries have no rows."""
+        self._others = tuple(v for v in Variant if v is not self._variant and self._reads(self._text, v))
         used: frozenset[str] | None = None
         before: Relation | None = None
         result: Relation | None = None
         for _ in range(_MOST_PASSES):
-            masked = mask(self._text, self._variant)
-            tree = parse(masked.sql, self._dialect)
+            masked, tree = self._read(self._text)
+            mark(tree, masked)
             used = used_names(tree.root) if used is None else used
             rewrite = Rewrite(tree, _Names(masked, self._lookup), used, last=result is not None)
             found = rewrite.run()
@@ -215,7 +224,7 @@ class _Specialising:
         """Make the edits; where they would make no valid query together, the first that does, and refuse the others."""
         for chosen in (edits, *([edit] for edit in edits)):
             changed = patched(self._text, chosen)
-            if self._parses(changed):
+            if self._reads(changed, self._variant) and all(self._reads(changed, v) for v in self._others):
                 self._cuts += [_cut(self._text, masked, edit) for edit in chosen]
                 self._text = changed
                 return
@@ -229,9 +238,19 @@ class _Specialising:
     def _key(self, edit: Edit) -> tuple[str, str]:
         return edit.rule, self._text[slice(*edit.span)]
 
-    def _parses(self, text: str) -> bool:
+    def _read(self, text: str) -> tuple[Masked, Tree]:
+        if self._parsed is None or self._parsed[0] != text:
+            masked = mask(text, self._variant)
+            self._parsed = text, masked, parse(masked.sql, self._dialect)
+        return self._parsed[1:]
+
+    def _reads(self, text: str, variant: Variant) -> bool:
+        """Whether the text is a query, with one branch of its Jinja or another."""
         try:
-            parse(mask(text, self._variant).sql, self._dialect)
+            if variant is self._variant:
+                self._read(text)
+            elif "{%" in text:
+                parse(mask(text, variant).sql, self._dialect)
         except (NotParsed, JinjaError):
             return False
         return True
@@ -252,7 +271,8 @@ def _cut(text: str, masked: Masked, edit: Edit) -> Cut:
     removed = " … ".join(" ".join(text[a:b].split()) for a, b in edit.deletes)
     comments = tuple(c.group().strip() for a, b in edit.deletes for c in _COMMENT.finditer(text, a, b))
     added = " … ".join(piece.strip() for _, piece in edit.inserts)
-    return Cut(edit.rule, tuple(sorted(edit.facts, key=str)), masked.line(edit.span[0]), removed, added, comments)
+    facts = tuple(sorted(edit.facts, key=str))
+    return Cut(edit.rule, facts, masked.line(edit.span[0]), removed, added, comments, edit.type_at_risk)
 
 
 def _mentions(text: str, words: frozenset[str]) -> list[Left]:

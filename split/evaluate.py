@@ -28,6 +28,7 @@ from split.values import (
     negated,
     union,
 )
+from split.variance import Variance, around, variance
 
 Query = Callable[[exp.Expr, Scope], Relation]
 """What is known of a subquery's result."""
@@ -65,6 +66,8 @@ class Evaluator:
     def assume(self, node: exp.Expr, scope: Scope, truths: Truths) -> Scope | None:
         """The scope where the condition is one of `truths`; None where that cannot be."""
         node = _bare(node)
+        if around(node) - scope.within or not _certain(node):
+            return scope
         if isinstance(node, exp.Not):
             return self.assume(node.this, scope, {negated(t) for t in truths})
         pair = (node.this, node.expression) if isinstance(node, exp.And | exp.Or) else None
@@ -129,6 +132,8 @@ class Evaluator:
         return scope
 
     def _value(self, node: exp.Expr, scope: Scope) -> Value:
+        if not _certain(node):
+            return ANY
         match node:
             case exp.Paren():
                 return self._value(node.this, scope)
@@ -141,7 +146,7 @@ class Evaluator:
             case exp.Not():
                 return apply(negated, self.truth(node.this, scope))
             case exp.And():
-                return apply(both, self.truth(node.this, scope), self.truth(node.expression, scope))
+                return apply(both, *(self._operand(node, operand, scope) for operand in (node.this, node.expression)))
             case exp.Or():
                 return apply(either, self.truth(node.this, scope), self.truth(node.expression, scope))
             case exp.EQ():
@@ -162,6 +167,10 @@ class Evaluator:
                 return self._text(node, scope)
             case _:
                 return self._aggregate(node, scope)
+
+    def _operand(self, node: exp.And, operand: exp.Expr, scope: Scope) -> Value:
+        """The truth of an operand; any where a Jinja block may leave it out."""
+        return ANY_TRUTH if around(operand) - around(node) else self.truth(operand, scope)
 
     def _aggregate(self, node: exp.Expr, scope: Scope) -> Value:
         match node:
@@ -297,9 +306,10 @@ class Evaluator:
         def convert(scalar: Scalar) -> Scalar:
             if scalar is None:
                 return None
-            if scalar.kind != "text" or not str(scalar.value).isascii():
-                raise NotComparable
-            return Lit("text", function(str(scalar.value)))
+            text = str(scalar.value)
+            if scalar.kind != "text" or not text.isascii() or text.strip() != text.strip(" "):
+                raise NotComparable  # letters and blanks that the dialects treat differently
+            return Lit("text", function(text))
 
         return apply(convert, self._value(node.this, scope))
 
@@ -309,6 +319,12 @@ def when(case: exp.Case, arm: exp.If) -> exp.Expr:
     if case.this is None:
         return arm.this
     return exp.EQ(this=case.this.copy(), expression=arm.this.copy())
+
+
+def _certain(node: exp.Expr) -> bool:
+    """Whether the node says the same whatever Jinja decides; of an AND, operands that it may leave out do not count."""
+    varies = variance(node)
+    return varies is Variance.none or (varies is Variance.soft and isinstance(node, exp.And | exp.Paren))
 
 
 def _bare(node: exp.Expr) -> exp.Expr:
@@ -363,5 +379,7 @@ def _matches(flags: int, scalar: Scalar, like: Scalar) -> Scalar:
     pattern = str(like.value)
     if "\\" in pattern:
         raise NotComparable  # the two dialects escape differently
+    if flags & re.IGNORECASE and not (pattern + str(scalar.value)).isascii():
+        raise NotComparable
     regex = "".join(".*" if c == "%" else "." if c == "_" else re.escape(c) for c in pattern)
     return TRUE if re.fullmatch(regex, str(scalar.value), flags) else FALSE

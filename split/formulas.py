@@ -83,6 +83,7 @@ COMMENT: /\/\/[^\n\r]*|\/\*[\s\S]*?\*\//
 _TABLEAU = Syntax(
     not_null=("NOT ISNULL(", ")"),
     null=("ISNULL(", ")"),
+    typed_null=None,
     opens=frozenset({"IF", "ELSEIF", "WHEN"}),
     closes=frozenset({"ELSEIF", "WHEN", "ELSE", "END"}),
 )
@@ -175,6 +176,9 @@ class _NoTables:
         return name
 
     def is_opaque(self, name: str) -> bool:
+        return False
+
+    def unread(self, name: str) -> bool:
         return False
 
 

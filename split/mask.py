@@ -1,12 +1,13 @@
 """Jinja taken out of a model's text without moving anything: SQL offsets stay source offsets.
 
 `{{ … }}` becomes an identifier of the same length, `{% … %}` and `{# … #}` become blanks. Of an `if` the first branch
-stays and the others are blanked (`Variant.last` keeps the last one instead); what `set` and `macro` blocks hold is
-blanked. Line ends stay, so that line numbers stay as well.
+stays and the others are blanked (`Variant` says which one else); what `set` and `macro` blocks hold is blanked. Line
+ends stay, so that line numbers stay as well.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -26,10 +27,11 @@ _HIDDEN = frozenset({"macro", "call", "filter", "materialization", "docs", "test
 
 
 class Variant(Enum):
-    """Which branch of an `if` is read."""
+    """Which branch of an `if` is read: the first, the last, or the `else` and nothing where there is none."""
 
     first = "first"
     last = "last"
+    otherwise = "otherwise"
 
 
 class JinjaError(ValueError):
@@ -99,6 +101,13 @@ class Masked:
             if any(touched) and not all(inside):
                 return block
         return None
+
+    def unread(self, word: str) -> bool:
+        """Whether Jinja, or a branch that is not read, has this word."""
+        return any(
+            self.sql[found.start() : found.end()] != found.group()
+            for found in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", self.source, re.IGNORECASE)
+        )
 
     def _line_starts(self) -> list[int]:
         return [0, *(m.end() for m in re.finditer("\n", self.source))]
@@ -175,10 +184,16 @@ class _Masking:
             hidden = bodies
         elif block.word == "if" and self._variant is Variant.last:
             hidden = bodies[:-1]
+        elif block.word == "if" and self._variant is Variant.otherwise:
+            hidden = bodies[:-1] if self._has_else(block) else bodies
         else:
             hidden = bodies[1:]
         for start, end in hidden:
             self._blank(start, end)
+
+    def _has_else(self, block: Block) -> bool:
+        last = _WORD.match(self._source[slice(*block.tags[-2])])
+        return last is not None and last.group(1) == "else"
 
     def _blank(self, start: int, end: int) -> None:
         for i in range(start, end):
@@ -213,9 +228,7 @@ def _without_strings(text: str) -> str:
 def _names(source: str) -> Iterator[str]:
     """Short identifiers that the text does not have: j0, j1 … in base 36."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    prefix = next(p for p in ("j", "q", "z", "jq", "jz") if not re.search(rf"\b{p}[0-9a-z]{{1,2}}_", source))
-    number = 0
-    while True:
-        high, low = divmod(number, 36)
-        yield f"{prefix}{digits[high] if high else ''}{digits[low]}"
-        number += 1
+    prefix = next(p for p in ("j", "q", "z", "jq", "jz") if not re.search(rf"\b{p}[0-9a-z]{{1,3}}_", source))
+    for size in itertools.count(1):
+        for number in itertools.product(digits, repeat=size):
+            yield prefix + "".join(number)

@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from split.evaluate import Evaluator
 from split.facts import Fact
-from split.scope import UNKNOWN, Relation, Scope
+from split.scope import UNKNOWN, ColumnKey, Relation, Scope
 from split.values import ANY, TRUE, Value, union
+from split.variance import Variance, around, has_other_branch, list_varies, through, variance
 
 
 class Catalog(Protocol):
@@ -28,6 +29,10 @@ class Catalog(Protocol):
         """Whether the name stands for a Jinja expression: a column, several of them, or anything."""
         ...
 
+    def unread(self, name: str) -> bool:
+        """Whether Jinja, or a branch of it that is not read, has the name."""
+        ...
+
 
 class Recorder(Protocol):
     """Collects edits during the walk."""
@@ -36,7 +41,11 @@ class Recorder(Protocol):
 
     def condition(self, clause: exp.Expr, scope: Scope, *, removable: bool) -> None: ...
 
+    def join_condition(self, on: exp.Expr, scope: Scope, side: str) -> None: ...
+
     def fold(self, node: exp.Expr, scope: Scope, *, whole: bool = True) -> None: ...
+
+    def qualify(self, clause: exp.Expr, scope: Scope, windows: frozenset[str]) -> None: ...
 
     def empty_branch(self, node: exp.SetOperation, left: Relation, right: Relation) -> None: ...
 
@@ -53,22 +62,26 @@ class Queries:
 
     def relation(self, node: exp.Expr, outer: Scope, *, record: bool) -> Relation:
         """What is known of the rows a query returns."""
+        hidden = any(has_other_branch(block) for block in around(node) - outer.within)
+        outer = replace(outer, within=outer.within | around(node))
         outer = self._with(node, outer, record=record)
         match node:
             case exp.Subquery():
                 inner = self.relation(node.this, outer, record=record)
-                return self._pivoted(node, inner, record=record)
+                found = self._pivoted(node, inner, record=record)
             case exp.Select():
-                return self._select(node, outer, record=record)
+                found = self._select(node, outer, record=record)
             case exp.SetOperation():
-                return self._set_operation(node, outer, record=record)
+                found = self._set_operation(node, outer, record=record)
             case _:
-                return UNKNOWN
+                found = UNKNOWN
+        return UNKNOWN if hidden else found
 
     def _with(self, node: exp.Expr, outer: Scope, *, record: bool) -> Scope:
         with_ = node.args.get("with_")
         if with_ is None:
             return outer
+        names = [cte.alias.lower() for cte in with_.expressions]
         for cte in with_.expressions:
             name = cte.alias
             if with_.args.get("recursive") and any(
@@ -79,7 +92,8 @@ class Queries:
                 found = UNKNOWN
             else:
                 found = self.relation(cte.this, outer, record=record)
-            outer = outer.defining(name, _renamed(found, cte.args.get("alias")))
+            found = _renamed(found, cte.args.get("alias"))
+            outer = outer.defining(name, found if names.count(name.lower()) == 1 else UNKNOWN)
         return outer
 
     def _set_operation(self, node: exp.SetOperation, outer: Scope, *, record: bool) -> Relation:
@@ -89,7 +103,11 @@ class Queries:
             if record and (left.carries() or right.carries()):
                 self._recorder.refuse(node, "a set operation by name")
             return UNKNOWN
-        if record:
+        branches = (node.this, node.expression)
+        between = frozenset(b for b in through(node) if (b in through(branches[0])) == (b in through(branches[1])))
+        if any(has_other_branch(block) for block in between):
+            return UNKNOWN
+        if record and not between:
             self._recorder.empty_branch(node, left, right)
         if isinstance(node, exp.Except):
             return left
@@ -117,16 +135,22 @@ class Queries:
             if assumed is None and empty is None:
                 empty = self.evaluator.truth(where.this, scope).facts_without(TRUE) or None
             narrowed = assumed or scope
+        group = node.args.get("group")
+        sets = isinstance(group, exp.Group) and group.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None
+        if sets:  # rows are added in which a grouped column has no value
+            narrowed = narrowed.nullable()
         values = self._projections(node, narrowed)
         if record:
             self._record(node, narrowed, values)
+        if str(node.args.get("kind") or "").upper() == "VALUE":
+            return UNKNOWN
         having = node.args.get("having")
         if having is not None:
             named = narrowed.naming(values)
             if self.evaluator.assume(having.this, named, {TRUE}) is None and empty is None:
                 return Relation(values, self._complete(node, narrowed), self._having_facts(having, named))
-        grouped = node.args.get("group") is not None
-        if not grouped and (_aggregates(node) or self._has_opaque(node)):
+        grouped = group is not None and not around(group) - scope.within
+        if sets or (not grouped and (_aggregates(node) or self._has_opaque(node))):
             empty = None  # one row, whatever comes in
         return Relation(values, complete=self._complete(node, narrowed), empty=empty)
 
@@ -143,7 +167,8 @@ class Queries:
             name, relation = self._source(from_.this, outer, record=record)
             sources[name] = relation
             empty = relation.empty
-        scope = outer.inner(sources)
+            sources.update(self._joined_inside(from_.this, outer, record=record))
+        scope = replace(outer.inner(sources), named=frozenset(p.alias.lower() for p in node.selects if p.alias))
         for lateral in node.args.get("laterals") or ():
             sources[lateral.alias_or_name.lower()] = UNKNOWN
             scope = replace(scope, sources=dict(sources))
@@ -160,10 +185,17 @@ class Queries:
         on = join.args.get("on")
         both = replace(scope, sources={**scope.sources, name: joined})
         if record and on is not None:
-            self._recorder.condition(on, both, removable=False)
-        if join.method or kind in ("ANTI", "SEMI") or side in ("ANTI", "SEMI"):
+            self._recorder.join_condition(on, both, side)
+        inside = self._joined_inside(join.this, scope, record=record)
+        if join.method or inside or _conditional(join, scope):
+            if record and (joined.empty is not None or empty is not None):
+                self._recorder.refuse(join, "a join that is not taken apart")
+            # Which rows meet is not followed: each side may be missing.
+            widened = replace(both, sources={**both.sources, **inside}).nullable()
+            return widened, empty if join.method.upper() == "NATURAL" and not side else None
+        if kind in ("ANTI", "SEMI") or side in ("ANTI", "SEMI"):
             if record and joined.empty is not None:
-                self._recorder.refuse(join, f"{(kind or side or join.method).lower()} join to a relation without rows")
+                self._recorder.refuse(join, f"{(kind or side).lower()} join to a relation without rows")
             return both, empty
         matched = self.evaluator.assume(on, both, {TRUE}) if on is not None else both
         never = self.evaluator.truth(on, both).facts_without(TRUE) if on is not None and matched is None else None
@@ -174,17 +206,30 @@ class Queries:
             known = _only_of(matched, name, joined) if matched is not None else joined
             return replace(scope, sources={**scope.sources, name: known.nullable()}), empty
         if side in ("RIGHT", "FULL"):
-            left = {n: r.nullable() for n, r in scope.sources.items()}
             right = joined.nullable() if side == "FULL" else joined
             if record and (no_match or empty is not None):
                 self._recorder.refuse(join, f"a {side.lower()} join of which one side has no rows")
             outcome = joined.empty if side == "RIGHT" or empty is not None else None
-            widened = {key: value.or_null() for key, value in scope.narrowed.items() if key[0] == scope.depth}
-            return replace(scope, sources={**left, name: right}, narrowed={**scope.narrowed, **widened}), outcome
+            left = replace(scope, narrowed={**scope.narrowed, **_outer_narrowed(scope)}).nullable()
+            return replace(left, sources={**left.sources, name: right}), outcome
         return matched or both, empty if empty is not None else no_match
+
+    def _joined_inside(self, node: exp.Expr, scope: Scope, *, record: bool) -> dict[str, Relation]:
+        """The sources of `(a join b on …)`: nothing is said of them."""
+        if not isinstance(node, exp.Subquery) or isinstance(node.this, exp.Query):
+            return {}
+        inside: dict[str, Relation] = {}
+        for source in node.this.find_all(exp.Table, exp.Subquery):
+            name, relation = self._source(source, scope, record=False)
+            if record and relation.carries():
+                self._recorder.refuse(source, "joins in parentheses")
+            inside[name] = UNKNOWN
+        return inside
 
     def _source(self, node: exp.Expr, scope: Scope, *, record: bool) -> tuple[str, Relation]:
         name = node.alias_or_name.lower()
+        if _conditional(node, scope) or (variance(node) is Variance.hard and not isinstance(node, exp.Subquery)):
+            return name, UNKNOWN
         match node:
             case exp.Table() if isinstance(node.this, exp.Identifier):
                 qualifier = ".".join(part.name for part in (node.args.get("db"),) if part is not None)
@@ -212,39 +257,41 @@ class Queries:
     def _projections(self, node: exp.Select, scope: Scope) -> dict[str, Value]:
         values: dict[str, Value] = {}
         for projection in node.selects:
+            if around(projection) - scope.within:
+                values[projection.alias_or_name.lower()] = ANY
+                continue
             star = projection if isinstance(projection, exp.Star) else projection.this
             if isinstance(star, exp.Star) and (projection is star or isinstance(projection, exp.Column)):
-                values.update(self._starred(projection, star, scope))
+                for name, value in self._starred(projection, star, scope).items():
+                    values[name] = ANY if name in values else value
             elif name := projection.alias_or_name.lower():
                 values[name] = ANY if name in values else self.evaluator.value(projection, scope)
         return values
 
     def _starred(self, projection: exp.Expr, star: exp.Star, scope: Scope) -> dict[str, Value]:
-        names = (
-            [projection.table.lower()] if isinstance(projection, exp.Column) and projection.table else [*scope.sources]
-        )
-        left_out = {e.name.lower() for e in star.args.get("except_") or ()}
-        renamed = {
-            e.this.name.lower(): e.alias.lower() for e in star.args.get("rename") or () if isinstance(e, exp.Alias)
-        }
         replaced = {e.alias.lower(): e.this for e in star.args.get("replace") or () if isinstance(e, exp.Alias)}
         found: dict[str, Value] = {}
-        for source in names:
-            relation = scope.sources.get(source)
-            for name in relation.columns if relation is not None else ():
-                if name in left_out:
-                    continue
-                value = scope.resolve(exp.column(name, table=source))[1]
-                if name in replaced:
-                    value = self.evaluator.value(replaced[name], scope)
-                name = renamed.get(name, name)  # noqa: PLW2901
-                found[name] = ANY if name in found else value
+        for name, source, column in _star_columns(projection, scope):
+            value = scope.resolve(exp.column(column, table=source))[1]
+            if column in replaced:
+                value = self.evaluator.value(replaced[column], scope)
+            found[name] = ANY if name in found else value
         return found
 
     def _complete(self, node: exp.Select, scope: Scope) -> bool:
         """Whether all columns of the result are known: not where a star stands for columns that nobody listed."""
         starred = [p for p in node.selects if p.is_star]
+        if list_varies(node):
+            return False
         if any(not p.is_star and (not p.alias_or_name or self._is_opaque(p)) for p in node.selects):
+            return False
+        names = [p.alias_or_name.lower() for p in node.selects if not p.is_star]
+        for p in starred:
+            of = p.table.lower() if isinstance(p, exp.Column) else ""
+            if not isinstance(p, exp.Star | exp.Column) or of not in {"", *scope.sources}:
+                return False  # a pattern, or a struct's columns
+            names += [name for name, _, _ in _star_columns(p, scope)]
+        if len(names) != len(set(names)):
             return False
         if not starred:
             return True
@@ -262,14 +309,22 @@ class Queries:
     def _record(self, node: exp.Select, scope: Scope, values: dict[str, Value]) -> None:
         """Show the recorder every clause after WHERE."""
         grouped = _grouped(node)
-        if any(self._catalog.is_opaque(name) for name in grouped):
+        group = node.args.get("group")
+        shifted = list_varies(node) or any(p.is_star or self._is_opaque(p) for p in node.selects)
+        if any(self._catalog.is_opaque(name) for name in grouped) or (
+            group is not None and (variance(group) is not Variance.none or around(group) - scope.within)
+        ):
+            grouped |= {"*all*"}
+        if shifted and any(name.isdigit() for name in grouped):
             grouped |= {"*all*"}
         for place, projection in enumerate(node.selects):
             free = not grouped & {projection.alias_or_name.lower(), str(place + 1), _plain(projection)} and not (
                 node.args.get("distinct") and isinstance(node.args["distinct"].args.get("on"), exp.Expr)
             )
-            if "*all*" in grouped and not projection.find(exp.AggFunc):
-                free = False
+            if "*all*" in grouped:
+                if projection.find(exp.AggFunc, exp.Anonymous) and not isinstance(projection.unalias(), exp.AggFunc):
+                    continue  # what stands beside an aggregate may be what is grouped by
+                free = isinstance(projection.unalias(), exp.AggFunc)
             self._recorder.fold(projection, scope, whole=free)
         named = scope.naming(values)
         for key in ("group", "order", "cluster", "sort", "distribute"):
@@ -281,8 +336,48 @@ class Queries:
         if having is not None:
             self._recorder.condition(having.this, named, removable=False)
         qualify = node.args.get("qualify")
-        if qualify is not None and any(scope.resolve(c)[1].gone for c in qualify.find_all(exp.Column)):
-            self._recorder.refuse(qualify, "QUALIFY over a column with facts is left as it is")
+        if qualify is not None:
+            windows = frozenset(p.alias.lower() for p in node.selects if p.alias and p.find(exp.Window))
+            self._recorder.qualify(qualify.this, named, windows)
+
+
+def _star_columns(projection: exp.Expr, scope: Scope) -> list[tuple[str, str, str]]:
+    """What a star stands for, as far as it is known: the name, and its source and column."""
+    star = projection if isinstance(projection, exp.Star) else projection.this
+    of = [projection.table.lower()] if isinstance(projection, exp.Column) and projection.table else [*scope.sources]
+    left_out = {e.name.lower() for e in star.args.get("except_") or ()}
+    renamed = {e.this.name.lower(): e.alias.lower() for e in star.args.get("rename") or () if isinstance(e, exp.Alias)}
+    return [
+        (renamed.get(column, column), source, column)
+        for source in of
+        if source in scope.sources
+        for column in scope.sources[source].columns
+        if column not in left_out
+    ]
+
+
+def _conditional(node: exp.Expr, scope: Scope) -> bool:
+    """Whether a Jinja block inside the SELECT may leave the node out, or put another in its place."""
+    return bool(around(node) - scope.within)
+
+
+def _outer_narrowed(scope: Scope) -> dict[ColumnKey, Value]:
+    """What the query around knows of its own columns; what a condition here told of them goes."""
+    assert scope.parent is not None
+    before = scope.parent.narrowed
+    return {
+        key: before[key] if key in before else _declared(scope.parent, key)
+        for key in scope.narrowed
+        if key[0] < scope.depth
+    }
+
+
+def _declared(scope: Scope, key: ColumnKey) -> Value:
+    place: Scope | None = scope
+    while place is not None and place.depth != key[0]:
+        place = place.parent
+    relation = place.sources.get(key[1]) if place is not None else None
+    return (relation.column(key[2]) if relation is not None else None) or ANY
 
 
 def _nested_joins(from_: exp.Expr | None) -> list[exp.Join]:
@@ -311,11 +406,14 @@ def _renamed(relation: Relation, alias: exp.Expr | None) -> Relation:
 
 def _aggregates(node: exp.Select) -> bool:
     """Whether a SELECT without GROUP BY makes one row of all."""
-    clauses = [*node.selects, *(c for c in (node.args.get("having"),) if c is not None)]
-    for clause in clauses:
+    others = [clause for key in ("order", "qualify") if (clause := node.args.get(key)) is not None]
+    for clause in [*node.selects, *others]:
         for function in clause.find_all(exp.AggFunc, exp.Anonymous):
-            in_window = function.find_ancestor(exp.Window, exp.Select)
-            if not isinstance(in_window, exp.Window) and function.find_ancestor(exp.Select) is node:
+            place: exp.Expr = function
+            while isinstance(place.parent, exp.IgnoreNulls | exp.RespectNulls | exp.Filter):
+                place = place.parent
+            of_window = isinstance(place.parent, exp.Window) and place.parent.this is place
+            if not of_window and function.find_ancestor(exp.Select) is node:
                 return True
     return node.args.get("having") is not None
 

@@ -20,7 +20,9 @@ from split.facts import Fact
 from split.queries import Catalog, Queries
 from split.scope import Relation, Scope
 from split.spans import Span, Tree
+from split.types import Type, type_of, type_of_all
 from split.values import FALSE, TRUE, Lit, Scalar, Value, constant
+from split.variance import Variance, variance
 
 _TRUTHS = (exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.In, exp.Like, exp.ILike, exp.Is, exp.Exists)
 
@@ -59,12 +61,14 @@ class Syntax:
 
     Attributes:
         not_null, null: what comes before and after an expression to ask whether it has a value, or none.
+        typed_null: how NULL of a type is written; None where a bare one does.
         opens: words before the condition of a branch; the first of them begins the whole.
         closes: words that may follow a branch.
     """
 
     not_null: tuple[str, str] = ("", " is not null")
     null: tuple[str, str] = ("", " is null")
+    typed_null: str | None = "cast(null as {})"
     opens: frozenset[str] = frozenset({"WHEN"})
     closes: frozenset[str] = frozenset({"WHEN", "ELSE", "END"})
 
@@ -90,6 +94,7 @@ class Rewrite:
         self.edits: list[Edit] = []
         self.refusals: list[Refusal] = []
         self._used_before = used_before
+        self._catalog = catalog
         self._queries = Queries(catalog, self)
         self._evaluator = self._queries.evaluator
 
@@ -122,6 +127,28 @@ class Rewrite:
             return
         self.fold(node, scope, Reading.true)
 
+    def join_condition(self, on: exp.Expr, scope: Scope, side: str) -> None:
+        """An ON. That of an outer join stays a condition: some engines join on no constant."""
+        if side and self.verdict(on, scope, Reading.true) is not None:
+            return
+        self.condition(on, scope, removable=False)
+
+    def qualify(self, clause: exp.Expr, scope: Scope, windows: frozenset[str]) -> None:
+        """A QUALIFY: all of its edits where a window is left in it, or none."""
+        before = len(self.edits)
+        self.fold(clause, scope, Reading.true)
+        made = self.edits[before:]
+        cuts = [cut for edit in made for cut in edit.deletes]
+
+        def stays(node: exp.Expr) -> bool:
+            span = self.tree.span(node)
+            return span is not None and not any(a < span[1] and span[0] < b for a, b in cuts)
+
+        named = [c for c in clause.find_all(exp.Column) if not c.table and c.name.lower() in windows]
+        if made and not any(stays(node) for node in [*clause.find_all(exp.Window), *named]):
+            del self.edits[before:]
+            self.refuse(clause, "QUALIFY would be left without a window")
+
     def fold(self, node: exp.Expr, scope: Scope, reading: Reading = Reading.exact, *, whole: bool = True) -> None:
         """Collect the edits of an expression. Without `whole` it may not become a constant itself."""
         if isinstance(node, exp.Paren):
@@ -133,12 +160,15 @@ class Rewrite:
         if isinstance(node, exp.Query):
             self._queries.relation(node, scope, record=True)
             return
+        if isinstance(node, exp.Escape):
+            self.fold(node.this.this, scope, whole=whole)
+            return
         if whole and (verdict := self.verdict(node, scope, reading)) and (span := self.tree.span(node)):
             self.edits.append(replace("a condition that is decided", verdict.facts, span, _written(verdict.scalar)))
             return
         match node:
             case exp.And() | exp.Or():
-                self._operands(node, scope, reading)
+                self._operands(node, scope, reading, whole=whole)
             case exp.Not() if self.tree.span(node) != self.tree.span(node.this):
                 self.fold(node.this, scope, reading.flipped(), whole=whole)
             case exp.Case():
@@ -161,7 +191,7 @@ class Rewrite:
                     # `x not in (…)`: the NOT stands inside the range of what it negates, which is no node to replace.
                     inner = node.this if isinstance(node, exp.Not) else node
                     for child in inner.iter_expressions():
-                        self.fold(child, scope, whole=not isinstance(node, exp.Ordered))
+                        self.fold(child, scope, whole=whole and not isinstance(node, exp.Ordered))
 
     def verdict(self, node: exp.Expr, scope: Scope, reading: Reading) -> Verdict | None:
         """The constant that a condition is, as far as the reading can tell."""
@@ -173,6 +203,8 @@ class Rewrite:
                 if inner is None:
                     return None
                 return Verdict({TRUE: FALSE, FALSE: TRUE}.get(inner.scalar) if inner.scalar else None, inner.facts)
+            case exp.And() | exp.Or() if variance(node) is not Variance.none:
+                return self._leaf_verdict(node, scope, reading)
             case exp.And() | exp.Or():
                 decides = FALSE if isinstance(node, exp.And) else TRUE
                 left = self.verdict(node.this, scope, reading)
@@ -191,7 +223,7 @@ class Rewrite:
     def _beside(self, node: exp.Expr, scope: Scope, reading: Reading) -> Scope:
         """The scope of a right operand: only rows matter for which the left one does not decide the whole."""
         wanted = Reading.true if isinstance(node, exp.And) else Reading.false
-        if reading is not wanted:
+        if reading is not wanted or variance(node) is Variance.hard:
             return scope
         truths = {TRUE} if reading is Reading.true else {FALSE}
         return self._evaluator.assume(node.this, scope, truths) or scope
@@ -252,7 +284,7 @@ class Rewrite:
         scalar = next(iter(wanted.now))
         return scalar is not None and bool(self._evaluator.value(expression, scope).facts_without(scalar))
 
-    def _operands(self, node: exp.And | exp.Or, scope: Scope, reading: Reading) -> None:
+    def _operands(self, node: exp.And | exp.Or, scope: Scope, reading: Reading, *, whole: bool) -> None:
         """Take an operand out that cannot decide anything."""
         neutral = TRUE if isinstance(node, exp.And) else FALSE
         beside = self._beside(node, scope, reading)
@@ -260,11 +292,25 @@ class Rewrite:
         for operand, other, inside in ((node.this, node.expression, scope), (node.expression, node.this, beside)):
             verdict = self.verdict(operand, inside, reading)
             part = self.tree.span(other)
-            if verdict is not None and verdict.scalar == neutral and span and part:
+            free = (whole or other.find(exp.Column)) and not self._would_name(node, other)
+            if verdict is not None and verdict.scalar == neutral and span and part and free:
                 self.edits.append(keep("an operand that decides nothing", verdict.facts, span, part))
                 return
-        self.fold(node.this, scope, reading)
-        self.fold(node.expression, beside, reading)
+        self.fold(node.this, scope, reading, whole=whole)
+        self.fold(node.expression, beside, reading, whole=whole)
+
+    def _would_name(self, node: exp.Expr, part: exp.Expr) -> bool:
+        """Whether an item of a select list that has no name would get one, that of the column that is left."""
+        while isinstance(part, exp.Paren):
+            part = part.this
+        if not isinstance(part, exp.Column):
+            return False
+        while isinstance(node.parent, exp.Paren):
+            node = node.parent
+        if not isinstance(node.parent, exp.Select) or node not in node.parent.selects:
+            return False
+        self.refuse(node, "a column without a name would get one")
+        return True
 
     def _leaf(self, node: exp.Expr, scope: Scope, reading: Reading) -> bool:
         """Edits of a condition on one column, `x not in (…)` among them; False where there are none."""
@@ -303,7 +349,7 @@ class Rewrite:
         members = node.expressions
         gone = [m for m in members if self._is_gone(node.this, m, scope)]
         spans = [self.tree.span(m) for m in members]
-        if not gone or len(gone) == len(members) or None in spans:
+        if not gone or len(gone) == len(members) or None in spans or variance(node) is Variance.hard:
             return False
         known = [s for s in spans if s is not None]
         place = next(i for i, m in enumerate(members) if m is gone[0])
@@ -318,20 +364,24 @@ class Rewrite:
         arms: list[exp.If] = node.args["ifs"]
         default: exp.Expr | None = node.args.get("default")
         span = self.tree.span(node)
+        varies = variance(node) is not Variance.none
         rest: Scope | None = scope
         for place, arm in enumerate(arms):
-            if rest is None or span is None:
+            if rest is None or span is None or varies:
                 break
             condition = when(node, arm)
             verdict = self.verdict(condition, rest, Reading.true)
             if verdict is not None and verdict.scalar == FALSE:
                 if len(arms) == 1:
-                    if whole or (default is not None and not isinstance(default, exp.Literal | exp.Null)):
+                    if whole or (default is not None and default.find(exp.Column)):
                         self._only(node, default, verdict.facts)
                         return
                     self.refuse(node, "would leave a constant where a constant changes the query's meaning")
                     return
-                self.edits.append(delete("a branch that is never taken", verdict.facts, self._arm(arm)))
+                results = [*(a.args["true"] for a in arms if a is not arm), *([default] if default else [])]
+                risk = self._type_at_risk([arm.args["true"]], results)
+                edit = delete("a branch that is never taken", verdict.facts, self._arm(arm), type_at_risk=risk)
+                self.edits.append(edit)
                 return
             if verdict is not None and verdict.scalar == TRUE and (whole or place):
                 if place == 0:
@@ -344,7 +394,7 @@ class Rewrite:
 
     def _if(self, node: exp.If, scope: Scope, *, whole: bool) -> None:
         verdict = self.verdict(node.this, scope, Reading.true)
-        if verdict is not None and whole:
+        if verdict is not None and whole and variance(node) is Variance.none:
             self._only(node, node.args["true"] if verdict.scalar == TRUE else node.args.get("false"), verdict.facts)
             return
         self._inside_arms(node, [(node.this, node.args["true"])], node.args.get("false"), scope, compared=None)
@@ -360,9 +410,11 @@ class Rewrite:
             tested = condition if compared is None else exp.EQ(this=compared.copy(), expression=condition.copy())
             if compared is None:
                 self.fold(condition, rest, Reading.true)
-            if (inside := self._evaluator.assume(tested, rest, {TRUE})) is not None:
+            inside = self._evaluator.assume(tested, rest, {TRUE}) if variance(node) is not Variance.hard else rest
+            if inside is not None:
                 self.fold(result, inside)
-            rest = self._evaluator.assume(tested, rest, {FALSE, None})
+            if variance(node) is Variance.none:
+                rest = self._evaluator.assume(tested, rest, {FALSE, None})
         if default is not None and rest is not None:
             self.fold(default, rest)
 
@@ -371,13 +423,28 @@ class Rewrite:
         span = self.tree.span(node)
         if span is None:
             return
+        removed = [r for r in _results(node) if r is not part]
         if part is None:
-            self.edits.append(replace("no branch is ever taken", facts, span, "null"))
-        elif inner := self.tree.span(part):
-            loose = isinstance(part, exp.Binary | exp.Connector | exp.Not | exp.Neg | exp.Between | exp.In | exp.Is)
-            marks = ("(", ")") if loose and not isinstance(node.parent, exp.Alias | exp.Paren) else ("", "")
-            edit = keep("only one branch is taken", facts, span, inner, before=marks[0], after=marks[1])
+            type_ = type_of_all(removed)
+            written = self._null(type_)
+            self.edits.append(replace("no branch is ever taken", facts, span, written, type_at_risk=written == "null"))
+        elif (inner := self.tree.span(part)) and not self._would_name(node, part):
+            before, after = _marks(node, part)
+            risk = self._type_at_risk(removed, [part])
+            edit = keep("only one branch is taken", facts, span, inner, before=before, after=after, type_at_risk=risk)
             self.edits.append(edit)
+
+    def _null(self, type_: Type | None) -> str:
+        """NULL, of a type where one is known."""
+        if type_ is None or self._syntax.typed_null is None or self.tree.dialect is None:
+            return "null"
+        return self._syntax.typed_null.format(type_.written(self.tree.dialect))
+
+    def _type_at_risk(self, removed: Sequence[exp.Expr], left: Sequence[exp.Expr]) -> bool:
+        """Whether the results that go may have given the whole a type that the others do not."""
+        typed = [type_of(r) for r in removed if not isinstance(r, exp.Null)]
+        kept = type_of_all([r for r in left if not isinstance(r, exp.Null)])
+        return bool(typed) and any(t is None or t != kept for t in typed)
 
     def _arm(self, arm: exp.If) -> Span:
         """From the word that opens a branch to the next branch, ELSE or END."""
@@ -402,27 +469,34 @@ class Rewrite:
         end = max(t.start for t in self.tree.tokens_in(*span))  # END
         cuts = tuple(c for c in ((start, result[0]), (result[1], end)) if c[0] < c[1])
         inserts = ((start, "else "), (result[1], " "))
-        self.edits.append(Edit("a branch that is always taken", facts, span, cuts, inserts))
+        arms: list[exp.If] = node.args["ifs"]
+        kept = [a.args["true"] for a in arms[: next(i for i, a in enumerate(arms) if a is arm) + 1]]
+        risk = self._type_at_risk([r for r in _results(node) if not any(r is k for k in kept)], kept)
+        self.edits.append(Edit("a branch that is always taken", facts, span, cuts, inserts, risk))
 
     def _coalesce(self, node: exp.Coalesce, scope: Scope) -> None:
         arguments = [node.this, *node.expressions]
         spans = [self.tree.span(a) for a in arguments]
         for place, argument in enumerate(arguments):
             value = self._evaluator.value(argument, scope)
-            if value.is_always(None) and value.gone and len(arguments) > 2 and None not in spans:
+            certain = variance(node) is Variance.none and len(arguments) > 2 and None not in spans
+            if value.is_always(None) and value.gone and certain:
                 known = [s for s in spans if s is not None]
                 facts = frozenset(fact for _, fact in value.gone)
-                self.edits.append(delete("an argument that is always NULL", facts, without_item(known, place)))
+                cut = without_item(known, place)
+                self.edits.append(delete("an argument that is always NULL", facts, cut, type_at_risk=True))
                 return
         for argument in arguments:
             self.fold(argument, scope)
 
     def _nullif(self, node: exp.Nullif, scope: Scope) -> None:
         span, part = self.tree.span(node), self.tree.span(node.this)
-        if self._is_gone(node.this, node.expression, scope) and span and part:
+        names = self._would_name(node, node.this)
+        if self._is_gone(node.this, node.expression, scope) and span and part and not names:
             literal = next(iter(self._evaluator.value(node.expression, scope).now or ()))
             facts = self._evaluator.value(node.this, scope).facts_without(literal)
-            self.edits.append(keep("a value that never comes", facts, span, part))
+            before, after = _marks(node, node.this)
+            self.edits.append(keep("a value that never comes", facts, span, part, before=before, after=after))
             return
         self.fold(node.this, scope)
 
@@ -451,7 +525,11 @@ class Rewrite:
             if not isinstance(kept, exp.Select) or node.find_ancestor(exp.SetOperation):
                 self.refuse(node, "a branch of a UNION DISTINCT without rows")
                 return
-            if not kept.args.get("distinct"):
+            distinct = kept.args.get("distinct")
+            if distinct is not None and distinct.args.get("on") is not None:
+                self.refuse(node, "a branch of a UNION DISTINCT without rows beside a DISTINCT ON")
+                return
+            if distinct is None:
                 word = next(t for t in self.tree.tokens if t.start >= self._body(kept) and t.text.upper() == "SELECT")
                 inserts = ((word.end + 1, " distinct"),)
         if right.empty is not None:
@@ -463,14 +541,27 @@ class Rewrite:
                 self.refuse(node, "the first branch of a UNION has no rows, but gives the columns their names")
                 return
             cut = (self._body(node.this), b[0])
-        self.edits.append(Edit("a branch of a UNION without rows", facts, (cut[0], max(a[1], b[1])), (cut,), inserts))
+        span = (cut[0], max(a[1], b[1]))
+        self.edits.append(Edit("a branch of a UNION without rows", facts, span, (cut,), inserts, type_at_risk=True))
 
     def empty_join(self, select: exp.Select, join: exp.Join, name: str, facts: frozenset[Fact]) -> None:
         """Take a LEFT JOIN out that finds no row; the columns it brought become NULL."""
-        columns = [c for c in select.find_all(exp.Column) if c.table.lower() == name and not _within(c, join)]
+        columns = [c for c in select.find_all(exp.Column) if _first_part(c) == name and not _within(c, join)]
+        grouped = isinstance(select.args.get("group"), exp.Group)
+        unclear = [
+            c
+            for c in columns
+            if c.table.lower() != name  # a path into a struct
+            or isinstance(c.this, exp.Star)
+            or (grouped and not isinstance(c.find_ancestor(exp.AggFunc, exp.Select), exp.AggFunc))
+            or (c.find_ancestor(exp.Query) is not select and _defined_inside(c, select, name))
+        ]
         stars = [p for p in select.selects if p.is_star]
         blocked = (
             stars
+            or unclear
+            or self._catalog.unread(name)
+            or any(self._catalog.is_opaque(c.name) for p in select.selects for c in p.find_all(exp.Column))
             or join.args.get("using")
             or any(
                 _within(c, select.args.get(clause))
@@ -493,7 +584,8 @@ class Rewrite:
             (place[0], f"null as {column.name}" if column.parent is select else "null")
             for column, place in zip(columns, places, strict=True)
         )
-        self.edits.append(Edit("a join without rows", facts, whole, tuple(sorted([*places, span])), inserts))
+        cuts = tuple(sorted([*places, span]))
+        self.edits.append(Edit("a join without rows", facts, whole, cuts, inserts, type_at_risk=bool(columns)))
 
     def _body(self, query: exp.Expr) -> int:
         """Where a query starts after its WITH."""
@@ -511,7 +603,11 @@ class Rewrite:
         for with_ in self.tree.root.find_all(exp.With):
             ctes = with_.expressions
             spans = [self.tree.span(c) for c in ctes]
-            dead = [i for i, c in enumerate(ctes) if c.alias.lower() in self._used_before - used]
+            dead = [
+                i
+                for i, c in enumerate(ctes)
+                if c.alias.lower() in self._used_before - used and not self._catalog.unread(c.alias)
+            ]
             if not dead or None in spans or with_.args.get("recursive"):
                 continue
             known = [s for s in spans if s is not None]
@@ -526,6 +622,34 @@ class Rewrite:
 def used_names(root: exp.Expr) -> frozenset[str]:
     """Names of tables and CTEs that a query reads."""
     return frozenset(table.name.lower() for table in root.find_all(exp.Table))
+
+
+def _results(node: exp.Expr) -> list[exp.Expr]:
+    """What a CASE or IF may return."""
+    if isinstance(node, exp.Case):
+        arms = [arm.args["true"] for arm in node.args["ifs"]]
+        return [*arms, *([node.args["default"]] if node.args.get("default") is not None else [])]
+    return [part for key in ("true", "false") if (part := node.args.get(key)) is not None]
+
+
+def _marks(node: exp.Expr, part: exp.Expr) -> tuple[str, str]:
+    """Parentheses around a part that stays in the place of the whole, where it would else bind differently."""
+    loose = isinstance(part, exp.Binary | exp.Connector | exp.Not | exp.Neg | exp.Between | exp.In | exp.Is)
+    return ("(", ")") if loose and not isinstance(node.parent, exp.Alias | exp.Paren) else ("", "")
+
+
+def _first_part(column: exp.Column) -> str:
+    return column.parts[0].name.lower()
+
+
+def _defined_inside(column: exp.Column, select: exp.Select, name: str) -> bool:
+    """Whether a query between the column and the SELECT has a source of the same name."""
+    place = column.find_ancestor(exp.Select)
+    while isinstance(place, exp.Select) and place is not select:
+        if any(source.alias_or_name.lower() == name for source in place.find_all(exp.Table, exp.Subquery)):
+            return True
+        place = place.find_ancestor(exp.Select)
+    return False
 
 
 def _within(node: exp.Expr, ancestor: object) -> bool:

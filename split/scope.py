@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from split.facts import Fact
+from split.mask import Block
 from split.values import ANY, Value
 
 ColumnKey = tuple[int, str, str]
@@ -55,6 +56,8 @@ class Scope:
         narrowed: columns of which more is known at this place of the query than of their source.
         aliases: projections that may be named here too (HAVING, QUALIFY).
         ctes: what the WITH clauses around define.
+        named: projections of this SELECT, which some dialects let every clause use where no column has the name.
+        within: the Jinja blocks that the whole SELECT stands in.
     """
 
     sources: Mapping[str, Relation]
@@ -62,6 +65,8 @@ class Scope:
     narrowed: Mapping[ColumnKey, Value] = field(default_factory=dict[ColumnKey, Value])
     aliases: Mapping[str, Value] = field(default_factory=dict[str, Value])
     ctes: Mapping[str, Relation] = field(default_factory=dict[str, Relation])
+    named: frozenset[str] = frozenset()
+    within: frozenset[Block] = frozenset()
 
     @property
     def depth(self) -> int:
@@ -91,7 +96,7 @@ class Scope:
                     return self._value(scope, having[0], name)
                 if len(scope.sources) == 1 and unclear and scope.parent is None:
                     return self._value(scope, unclear[0], name)
-                if having or unclear:
+                if having or unclear or name in scope.named:
                     return None, ANY
             scope = scope.parent
         return None, ANY
@@ -117,4 +122,9 @@ class Scope:
 
     def inner(self, sources: Mapping[str, Relation]) -> Scope:
         """The scope of a subquery with these sources."""
-        return Scope(sources, parent=self, narrowed=self.narrowed, ctes=self.ctes)
+        return Scope(sources, parent=self, narrowed=self.narrowed, ctes=self.ctes, within=self.within)
+
+    def nullable(self) -> Scope:
+        """The same scope where every source may be missing."""
+        narrowed = {key: value.or_null() if key[0] == self.depth else value for key, value in self.narrowed.items()}
+        return replace(self, sources={n: r.nullable() for n, r in self.sources.items()}, narrowed=narrowed)

@@ -34,11 +34,14 @@ class NotParsed(ValueError):
 class Tree:
     """A parsed query with the range of each node."""
 
-    def __init__(self, sql: str, root: exp.Expr, spans: dict[int, Span], tokens: list[Any]) -> None:
+    def __init__(
+        self, sql: str, root: exp.Expr, spans: dict[int, Span], tokens: list[Any], dialect: str | None = None
+    ) -> None:
         self.sql = sql
         self.root = root
         self._spans = spans
         self.tokens = tokens
+        self.dialect = dialect
         self._alive = root  # node ids are valid while the tree lives
 
     def span(self, node: exp.Expr) -> Span | None:
@@ -72,10 +75,12 @@ def parse(sql: str, dialect: str) -> Tree:
     if len(found) != 1:
         raise NotParsed(f"{len(found)} statements, one query is expected", 0)
     root = cast(exp.Expr, found[0])
+    if not isinstance(root, exp.Query):
+        raise NotParsed(f"a {root.key.upper()} statement, a query is expected", 1)
     seen: dict[int, tuple[int, int]] = parser.seen
     spans = {node: (tokens[i].start, tokens[j].end + 1) for node, (i, j) in seen.items()}
     _close(root, spans, tokens)
-    return Tree(sql, root, spans, tokens)
+    return Tree(sql, root, spans, tokens, dialect)
 
 
 def _close(root: exp.Expr, spans: dict[int, Span], tokens: list[Any]) -> None:

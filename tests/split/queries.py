@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import duckdb
+
 from split.engine import base_relation
 from split.facts import ColumnFacts, Facts, TableFacts
 from split.scope import Relation
@@ -61,6 +63,15 @@ def rows(table: str, rng: random.Random) -> list[tuple[object, ...]]:
                 row.append(None if rng.random() < 0.2 else rng.choice(VALUES["text" if kind == "brand" else kind]))
         made.append(tuple(row))
     return made
+
+
+def fill(connection: duckdb.DuckDBPyConnection, rng: random.Random) -> None:
+    """Make every table anew, with Commercial rows."""
+    for table, columns in COLUMNS.items():
+        kinds = ", ".join(f"{column} {TYPES[kind]}" for column, kind in columns.items())
+        connection.execute(f"CREATE OR REPLACE TABLE {table} ({kinds})")
+        if made := rows(table, rng):
+            connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", made)
 
 
 class Generator:
