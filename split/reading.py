@@ -92,7 +92,7 @@ class ModelReader:
         kind, left, evidence = chosen.found.kind, list(_left(chosen)), list(_evidence(chosen))
         found = sites(node.text, self._project, self._all_words)
         guilty = [site for site in found if set(site.words) & self._theirs]
-        hand = False
+        hand, other = False, None
         if chosen is source:
             generated = self._generated(source, compiled, ephemeral) if compiled is not None else []
             if compiled is None or compiled.found.commercial is None:
@@ -117,7 +117,15 @@ class ModelReader:
             kind = Kind.mixed
             evidence += [Evidence(line=site.line, text=str(site)) for site in guilty]
         commercial, enterprise = chosen.found.commercial, chosen.found.enterprise
-        changed = chosen is not compiled and kind is Kind.mixed and commercial.text != node.text
+        # Cuts outside an `if` may rest on one of its branches: where these disagree, none is offered.
+        changed = chosen is not compiled and other is None and kind is Kind.mixed and commercial.text != node.text
+        literals = self._literals(node, chosen, lookups)
+        if kind is Kind.neutral and literals:
+            kind = Kind.unknown
+            left += [
+                LeftReport(line=u.line, reason=f"compares {u.column} with {u.literal!r}, which the facts do not know")
+                for u in literals
+            ]
         report = ModelReport(
             name=node.name,
             path=node.path,
@@ -131,7 +139,7 @@ class ModelReader:
             evidence=tuple(dict.fromkeys(evidence)),
             old_text=node.text,
             new_text=commercial.text if changed else None,
-            unknown_literals=self._literals(node, chosen, lookups),
+            unknown_literals=literals,
         )
         return Reading(report, commercial.result, enterprise.result, _counted(chosen.found))
 
