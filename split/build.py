@@ -59,6 +59,8 @@ class Node:
     upstream: tuple[str, ...]
     place: Place
     keys: tuple[tuple[str, ...], ...] = ()
+    owner: str = ""
+    """Of its `meta`."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Built:
 
     def columns(self) -> dict[str, Columns]:
         """Types by column, in order, of each table."""
-        query = "SELECT table_name, column_name, data_type FROM duckdb_columns() ORDER BY table_oid, column_index"
+        query = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY table_oid, column_index"
         found: dict[str, Columns] = {}
         with duckdb.connect(str(self.results), read_only=True) as connection:
             for table, column, kind in connection.execute(query).fetchall():
@@ -288,7 +290,7 @@ def _keys(listed: Any) -> tuple[tuple[str, ...], ...]:
 def _node(n: dict[str, Any], names: Mapping[str, str]) -> Node:
     upstream = tuple(names[u] for u in n["upstream"] if u in names)
     place, keys = Place(**n["place"]), _keys(n["keys"])
-    return Node(n["name"], n["path"], n["resource"], n["materialized"], n["raw"], upstream, place, keys)
+    return Node(n["name"], n["path"], n["resource"], n["materialized"], n["raw"], upstream, place, keys, n["owner"])
 
 
 def _ordered(nodes: Mapping[str, Node]) -> dict[str, Node]:

@@ -133,6 +133,7 @@ def _content(manifest: Any) -> Reply:
             "upstream": list(getattr(n.depends_on, "nodes", ())),
             "place": {"database": n.database, "schema": n.schema, "name": n.alias},
             "keys": keys.get(i, []),
+            "owner": str(n.config.meta.get("owner") or ""),
         }
         for i, n in manifest.nodes.items()
         if n.resource_type.value in ("model", "seed", "snapshot")

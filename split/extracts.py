@@ -21,13 +21,8 @@ class ExtractRefused(ValueError):
     """An extract is not what it has to be: missing, unreadable, or not Commercial-only. Names file, line and column."""
 
 
-def read_extracts(
-    folder: Path, parsed: Parsed, facts: Facts, *, dialect: str = "duckdb", mixed: bool = False
-) -> DataSet:
+def read_extracts(folder: Path, parsed: Parsed, facts: Facts, *, dialect: str = "duckdb") -> DataSet:
     """The files `source.table.csv` or `source.table.parquet` of a folder.
-
-    Args:
-        mixed: whether rows of Enterprise may be among them.
 
     Raises:
         ExtractRefused: a file of the folder belongs to no table, cannot be read, or has Enterprise rows.
@@ -39,12 +34,12 @@ def read_extracts(
             known = ", ".join(parsed.sources)
             raise ExtractRefused(f"{file}: the project reads no table {file.stem}. It reads: {known}.")
         about = facts.of(source.name)
-        if about is not None and not mixed and (found := list(_enterprise_rows(file, about))):
+        if about is not None and (found := list(_enterprise_rows(file, about))):
             more = "" if len(found) <= _MOST else f" and {len(found) - _MOST} more"
             raise ExtractRefused("; ".join(found[:_MOST]) + more + ". Extract Commercial rows only.")
         types = {c: k for c, t in source.columns.items() if t and (k := duckdb_type(t, dialect)) is not None}
         tables[source.name] = Table(_described(file, types), file=file)
-    return DataSet(folder.name, tables, mixed=mixed)
+    return DataSet(folder.name, tables)
 
 
 def _described(file: Path, types: Mapping[str, str]) -> dict[str, str]:

@@ -95,6 +95,10 @@ class Query:
         """Of the whole query."""
         return self._outputs[id(self.scopes[-1])] if self.scopes else Outputs()
 
+    def outputs_of(self, scope: Scope) -> Outputs:
+        """Of one of its scopes."""
+        return self._outputs.get(id(scope), Outputs())
+
     def line(self, node: exp.Expr) -> int:
         """The 1-based line where a node starts; 0 where it is not known."""
         span = self.tree.span(node)
