@@ -30,6 +30,7 @@ contract = App(name="contract", help="The contract: what every STG table looks l
 quarantined = App(name="quarantine", help="Rows that did not fit the contract: look, load again, let go.")
 app.command(contract)
 app.command(quarantined)
+app.command("split.cli:app", name="split", help="Take a mixed dbt project apart: classify, propose, verify, facts.")
 # Never narrower than the table of loads: a terminal wraps a long line, where rich would cut names short.
 _out = Console(highlight=False, width=max(Console().width, 132))
 _err = Console(highlight=False, soft_wrap=True, stderr=True)

@@ -176,7 +176,8 @@ def models_csv(findings: Findings) -> str:
     """One row a model."""
     header = (
         "model", "path", "class", "state", "unused", "seen as", "cuts", "left to a person", "unknown literals",
-        "types changed", "columns dropped", "downstream models", "dashboards", "verified", "old filtered to Commercial", "evidence",
+        "types changed", "columns dropped", "downstream models", "dashboards", "verified",
+        "old filtered to Commercial", "evidence",
     )  # fmt: skip
     return _csv(header, (_model_row(findings, model) for model in findings.project.models))
 
