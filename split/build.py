@@ -104,7 +104,10 @@ class Built:
 
     def columns(self) -> dict[str, Columns]:
         """Types by column, in order, of each table."""
-        query = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY table_oid, column_index"
+        query = (
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
+            " ORDER BY table_oid, column_index"
+        )
         found: dict[str, Columns] = {}
         with duckdb.connect(str(self.results), read_only=True) as connection:
             for table, column, kind in connection.execute(query).fetchall():

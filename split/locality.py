@@ -121,7 +121,8 @@ def _shows(query: Query, projection: exp.Expr, scope: Scope, segments: Segments)
 def _joins(query: Query, node: exp.Select, scope: Scope, segments: Segments) -> Iterator[tuple[exp.Expr, str]]:
     sources = query.sources(scope)
     names = list(sources)
-    for place, join in enumerate(node.args.get("joins") or (), 1):
+    joins: list[exp.Join] = node.args.get("joins") or []
+    for place, join in enumerate(joins, 1):
         if place >= len(names) or not segments.carried(sources[names[place]]):
             continue
         if not any(segments.carried(sources[name]) for name in names[:place]):
@@ -145,12 +146,13 @@ def _subqueries(query: Query, scope: Scope, segments: Segments) -> Iterator[tupl
     for node in scope.find_all(exp.In, exp.Exists):
         inner = node.args.get("query") if isinstance(node, exp.In) else node.this
         select = inner.unnest() if isinstance(inner, exp.Subquery) else inner
+        if not isinstance(select, exp.Query):
+            continue
         within = next((s for s in query.scopes if s.expression is select), None)
         if within is None or not any(segments.carried(o) for o in query.sources(within).values()):
             continue
         if isinstance(node, exp.In):
-            chosen = select.selects if isinstance(select, exp.Query) else []
-            same = segments.tells(query, node.this) and any(segments.tells(query, c) for c in chosen)
+            same = segments.tells(query, node.this) and any(segments.tells(query, c) for c in select.selects)
         else:
             same = any(isinstance(c, exp.EQ) and _same_segment(query, c, segments) for c in select.walk())
         if not same:

@@ -19,6 +19,7 @@ from split.compare import Difference, Rounding, Side, compare
 from split.data import Pair, Schema, generate, owned_keys, uses_of
 from split.data_set import DataSet, quoted
 from split.dbt_process import DbtProcess
+from split.extracts import read_extracts
 from split.facts import Facts
 from split.lineage import Inputs, Outputs, Query, read
 from split.locality import Meeting, Segments, meetings
@@ -39,7 +40,7 @@ def verify(
     seed: int = 0,
     sets: int = 3,
     schema: Schema | None = None,
-    extracts: Sequence[DataSet] = (),
+    extracts: Sequence[Path] = (),
     dialect: str = "duckdb",
     dropped: Mapping[str, Sequence[str]] | None = None,
     rounding: Rounding | None = None,
@@ -49,17 +50,22 @@ def verify(
     Args:
         sets: generated data sets; one more where the models name values that nobody declared.
         schema: types of input columns that the YAML does not declare.
-        extracts: Commercial-only rows (`split.extracts.read_extracts`), for the first claim.
+        extracts: folders of Commercial-only rows (`split.extracts.read_extracts`), for the first claim.
         dropped: columns by model that are meant to be gone.
 
     Returns:
         one check for each model, seed and snapshot of the old project, in DAG order, then those only the new one has.
+
+    Raises:
+        ExtractRefused: an extract is not what it has to be.
+        DbtEnded: the process that runs dbt did not survive.
     """
     with tempfile.TemporaryDirectory(prefix="split-verify-") as folder, DbtProcess(Path(folder)) as dbt:
         before = Builder(old, Path(folder) / "old", dbt, dialect=dialect)
         after = Builder(new, Path(folder) / "new", dbt, dialect=dialect)
         pairs = generate(before.parsed, facts, seed=seed, sets=sets, schema=schema, dialect=dialect)
-        commercial = [*(pair.commercial for pair in pairs), *extracts]
+        real = [read_extracts(extract, before.parsed, facts, dialect=dialect) for extract in extracts]
+        commercial = [*(pair.commercial for pair in pairs), *real]
         runs = [Run(data, before.build(data, facts), after.build(data, facts)) for data in commercial]
         both = zip(pairs, runs, strict=False)
         mixed = [Mixed(pair, before.build(pair.mixed, facts), run.new) for pair, run in both]

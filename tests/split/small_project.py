@@ -55,7 +55,7 @@ OLD: dict[str, str] = {
     "models/stg_orders.sql": (
         "select id, brand as product_line, customer_id, amount, quantity, placed\nfrom {{ source('raw', 'orders') }}\n"
     ),
-    "models/not_ent.sql": "select id, product_line\nfrom {{ ref('stg_orders') }}\nwhere product_line <> 'Ent'\n",
+    "models/with_brand.sql": "select id, product_line\nfrom {{ ref('stg_orders') }}\nwhere product_line <> 'Ent'\n",
     "models/kinds.sql": (
         "select\n    id,\n    product_line,\n    case when product_line = 'Fed' then 0.5 else 1 end as weight\n"
         "from {{ ref('stg_orders') }}\n"
@@ -90,7 +90,7 @@ OLD: dict[str, str] = {
 
 NEW: dict[str, str | None] = {
     "seeds/brands.csv": "brand,segment\nAlpha,Commercial\nBeta,Commercial\n",
-    "models/not_ent.sql": (
+    "models/with_brand.sql": (
         "select id, product_line\nfrom {{ ref('stg_orders') }}\nwhere product_line is not null\n"
     ),
     "models/kinds.sql": (
