@@ -125,7 +125,7 @@ def select_rows(table: str, limit: int) -> str:
     return (
         f"SELECT table_name, batch_id, part, reason, column_name, raw_text, row_json, first_quarantined_at, "
         f"quarantined_at FROM {QUARANTINE} WHERE table_name = {text(table)} "
-        f"ORDER BY quarantined_at DESC, row_key, row_json LIMIT {limit}"
+        f"ORDER BY quarantined_at DESC, row_key NULLS LAST, row_json LIMIT {limit}"
     )
 
 
