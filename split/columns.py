@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from split.dbt_project import Project
+from split.dbt_project import REF, Project
 from split.edits import Edit, delete, patched, without_item
 from split.engine import Kind
 from split.mask import JinjaError, Masked, Variant, mask
@@ -45,6 +45,8 @@ def drop_columns(
             if not value.is_always(None) or other is None or (other.column(column) or value).is_always(None):
                 continue
             if any(_reads(reader, column, results[reader.name], project) for reader in own_readers):
+                continue
+            if _is_tested(project, node.name, column):
                 continue
             report = _without(report, column, tuple(sorted({str(f) for _, f in value.gone})), project.dialect)
         done[node.name] = report
@@ -90,6 +92,18 @@ def _reads(reader: ModelReport, column: str, result: Relation | None, project: P
     if not any("*" in re.sub(r"count\s*\(\s*\*\s*\)", "", text, flags=re.IGNORECASE) for text in texts):
         return False
     return result is None or not result.complete or column in result.columns
+
+
+def _is_tested(project: Project, model: str, column: str) -> bool:
+    """Whether a test outside the model's own YAML entry, an analysis or a macro names the column beside the model."""
+    word = re.compile(rf"(?<!\w){re.escape(column)}(?!\w)", re.IGNORECASE)
+    files = (*project.tests, *project.analyses)
+    if any(word.search(file.text) and model in {m["model"] for m in REF.finditer(file.text)} for file in files):
+        return True
+    field = re.compile(rf"\bfield:\s*['\"]?{re.escape(column)}\b", re.IGNORECASE)
+    return any(field.search(text) for text in project.yaml.values()) or any(
+        word.search(file.text) for file in project.macros.values() if not file.path.startswith("dbt_packages/")
+    )
 
 
 def _without(report: ModelReport, column: str, facts: tuple[str, ...], dialect: str) -> ModelReport:

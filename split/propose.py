@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from split.dbt_project import REF, Project
-from split.dbt_yaml import Entry, NotYaml, read_yaml
 from split.engine import Kind
 from split.report_model import LeftReport, ModelReport, ProjectReport
+from split.yaml_entries import Gone, without_entries
 
 MARK = ".mgdw-split"
 """The file that says that a folder is an earlier proposal, and may be written anew."""
@@ -76,7 +75,8 @@ def propose(project: Project, report: ProjectReport, to: Path) -> Proposal:
             (copy / model.path).unlink()
         else:
             _write(copy / model.path, new)
-    changed = [*_tests(project, copy, removed), *_yaml(project, copy, removed)]
+    dropped = {model.name: frozenset(model.columns_dropped) for model in report.models if model.columns_dropped}
+    changed = [*_tests(project, copy, removed), *_yaml(project, copy, Gone(removed, dropped))]
     return Proposal(copy, written, tuple(sorted(removed)), kept, tuple(changed))
 
 
@@ -144,74 +144,10 @@ def _tests(project: Project, copy: Path, removed: frozenset[str]) -> Iterable[st
             yield file.path
 
 
-def _yaml(project: Project, copy: Path, removed: frozenset[str]) -> Iterable[str]:
+def _yaml(project: Project, copy: Path, gone: Gone) -> Iterable[str]:
     """YAML files without the entries of models that are gone, and without what refers to them."""
     for path, text in project.yaml.items():
-        changed = text
-        while (cut := _gone(changed, removed)) is not None:
-            changed = changed[: cut[0]] + changed[cut[1] :]
+        changed = without_entries(text, gone)
         if changed != text:
             _write(copy / path, changed)
             yield path
-
-
-def _gone(text: str, removed: frozenset[str]) -> tuple[int, int] | None:
-    """The first range of a YAML file that has to go; None when there is none."""
-    try:
-        tree = read_yaml(text)
-    except NotYaml:
-        return None
-    if tree is None:
-        return None
-    for key, value in tree.pairs():
-        entries = list(value.items())
-        for entry in entries:
-            refs = [item for item in entry.list("depends_on") if _refs(item.text) & removed]
-            own = key.text in ("models", "snapshots", "unit_tests") and (
-                entry.word("name") in removed or entry.word("model") in removed
-            )
-            without_any = key.text == "exposures" and refs and len(refs) == len(list(entry.list("depends_on")))
-            semantic = key.text == "semantic_models" and bool(_refs(entry.word("model")) & removed)
-            if own or without_any or semantic:
-                return _lines_of(text, (key.span[0], value.span[1]) if len(entries) == 1 else entry.span)
-            if refs:
-                return _item(text, refs[0], list(entry.list("depends_on")))
-            if (test := _relationship(entry, removed)) is not None:
-                return _item(text, test[0], test[1], test[2])
-    return None
-
-
-def _relationship(entry: Entry, removed: frozenset[str]) -> tuple[Entry, list[Entry], tuple[int, int]] | None:
-    """A test that refers to a model that is gone, its list, and the range of the list with its key."""
-    for key, value in entry.pairs():
-        if key.text in ("tests", "data_tests"):
-            listed = list(value.items())
-            found = next((t for t in listed if any(_refs(s.text) & removed for s in t.scalars())), None)
-            if found is not None:
-                return found, listed, (key.span[0], value.span[1])
-        for item in value.items():
-            if (below := _relationship(item, removed)) is not None:
-                return below
-    return None
-
-
-def _item(text: str, item: Entry, listed: list[Entry], whole: tuple[int, int] | None = None) -> tuple[int, int]:
-    """The range of one item of a list; of the whole list with its key where it is the only one."""
-    if len(listed) == 1 and whole is not None:
-        return _lines_of(text, whole)
-    start, end = item.span
-    line = text[text.rfind("\n", 0, start) + 1 : start]
-    if re.fullmatch(r"\s*-\s*", line):
-        return _lines_of(text, item.span)
-    place = listed.index(item)
-    return (start, listed[place + 1].span[0]) if place + 1 < len(listed) else (listed[place - 1].span[1], end)
-
-
-def _lines_of(text: str, span: tuple[int, int]) -> tuple[int, int]:
-    """The whole lines of a block, without the comments and blank lines that come after it."""
-    start = text.rfind("\n", 0, span[0]) + 1
-    block = text[start : span[1]]
-    while block and (not (last := block.rstrip("\n").rpartition("\n")[2].strip()) or last.startswith("#")):
-        block = block[: block.rstrip("\n").rfind("\n") + 1]
-    end = text.find("\n", start + len(block.rstrip("\n")))
-    return start, len(text) if end < 0 else end + 1

@@ -72,7 +72,10 @@ def test_compiled_sql_without_a_manifest_is_used_too(compiled: Path, tmp_path: P
 
 
 def test_a_project_that_does_not_compile_says_why(tmp_path: Path) -> None:
-    project = copied(tmp_path / "project")
+    project = tmp_path / "project"
+    (project / "models").mkdir(parents=True)
+    for name in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(ROOT / name, project / name)
     (project / "models/lost.sql").write_text("select * from {{ ref('nowhere') }}")
     with pytest.raises(NotCompiled, match="nowhere"):
         compile_project(project, tmp_path / "target")
