@@ -26,6 +26,8 @@ from split.variance import Variance, variance
 
 _TRUTHS = (exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.In, exp.Like, exp.ILike, exp.Is, exp.Exists)
 
+_CONSTANT = "would leave a constant where a constant changes the query's meaning"
+
 
 class Reading(Enum):
     """How a condition is read: which of TRUE, FALSE and NULL make a difference to the query."""
@@ -376,7 +378,7 @@ class Rewrite:
                     if whole or (default is not None and default.find(exp.Column)):
                         self._only(node, default, verdict.facts)
                         return
-                    self.refuse(node, "would leave a constant where a constant changes the query's meaning")
+                    self.refuse(node, _CONSTANT)
                     return
                 results = [*(a.args["true"] for a in arms if a is not arm), *([default] if default else [])]
                 risk = self._type_at_risk([arm.args["true"]], results)
@@ -394,8 +396,12 @@ class Rewrite:
 
     def _if(self, node: exp.If, scope: Scope, *, whole: bool) -> None:
         verdict = self.verdict(node.this, scope, Reading.true)
-        if verdict is not None and whole and variance(node) is Variance.none:
-            self._only(node, node.args["true"] if verdict.scalar == TRUE else node.args.get("false"), verdict.facts)
+        if verdict is not None and variance(node) is Variance.none:
+            part = node.args["true"] if verdict.scalar == TRUE else node.args.get("false")
+            if whole or (part is not None and part.find(exp.Column)):
+                self._only(node, part, verdict.facts)
+            else:
+                self.refuse(node, _CONSTANT)
             return
         self._inside_arms(node, [(node.this, node.args["true"])], node.args.get("false"), scope, compared=None)
 
@@ -503,7 +509,9 @@ class Rewrite:
     def _window(self, node: exp.Window, scope: Scope) -> None:
         """The window stays whole: only what is inside its function's arguments may get shorter."""
         for child in node.iter_expressions():
-            if child is node.this:
+            if isinstance(child, exp.CountIf | exp.Filter):
+                self.fold(child, scope, whole=False)
+            elif child is node.this:
                 for argument in child.iter_expressions():
                     self.fold(argument, scope)
             else:

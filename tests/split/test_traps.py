@@ -107,8 +107,8 @@ JINJA = {
     ),
     "the other arms of a case": (
         (
-            "select case {% if x %} when brand = 'Ent' then 1 {% else %} when brand = 'Alpha' then 2 {% endif %} end as b "
-            "from accounts"
+            "select case {% if x %} when brand = 'Ent' then 1 {% else %} when brand = 'Alpha' then 2 {% endif %} end "
+            "as b from accounts"
         ),
         "select b from ({}) as t",
     ),
@@ -137,8 +137,8 @@ JINJA = {
     ),
     "a place in GROUP BY after a loop": (
         (
-            "select {% for c in cs %} {{ c }}, {% endfor %} case when brand = 'Ent' then 1 else 2 end as b, count(*) as n "
-            "from orders group by 1, 2"
+            "select {% for c in cs %} {{ c }}, {% endfor %} case when brand = 'Ent' then 1 else 2 end as b, count(*) "
+            "as n from orders group by 1, 2"
         ),
         "select b from ({}) as t",
     ),
