@@ -50,6 +50,10 @@ CASES = {
         "models:\r\n  - name: old\r\n  - name: c\r\n",
         "models:\r\n  - name: c\r\n",
     ),
+    "letters of other alphabets before it": (
+        "models:\n  - {name: c, description: 'Größe 尺寸 😀'}\n  - name: old\n  - {name: d, at: 2024-01-01 00:00:00}\n",
+        "models:\n  - {name: c, description: 'Größe 尺寸 😀'}\n  - {name: d, at: 2024-01-01 00:00:00}\n",
+    ),
     "what is no YAML": ("models:\n  - name: [old\n", "models:\n  - name: [old\n"),
 }
 
