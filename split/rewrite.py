@@ -166,7 +166,9 @@ class Rewrite:
             self.fold(node.this.this, scope, whole=whole)
             return
         if whole and (verdict := self.verdict(node, scope, reading)) and (span := self.tree.span(node)):
-            self.edits.append(replace("a condition that is decided", verdict.facts, span, _written(verdict.scalar)))
+            self.edits.append(
+                replace("a condition that is decided", verdict.facts, span, self._written(verdict.scalar))
+            )
             return
         match node:
             case exp.And() | exp.Or():
@@ -440,6 +442,11 @@ class Rewrite:
             edit = keep("only one branch is taken", facts, span, inner, before=before, after=after, type_at_risk=risk)
             self.edits.append(edit)
 
+    def _written(self, scalar: Scalar) -> str:
+        if scalar is None:
+            return self._null(Type("BOOLEAN"))
+        return "true" if scalar == TRUE else "false"
+
     def _null(self, type_: Type | None) -> str:
         """NULL, of a type where one is known."""
         if type_ is None or self._syntax.typed_null is None or self.tree.dialect is None:
@@ -673,9 +680,3 @@ def _like(node: exp.Expr, scalar: Lit) -> exp.Expr:
     """The same LIKE, not negated, of one text."""
     pattern = node.args["expression"].copy()
     return type(node)(this=exp.Literal.string(str(scalar.value)), expression=pattern)
-
-
-def _written(scalar: Scalar) -> str:
-    if scalar is None:
-        return "null"
-    return "true" if scalar == TRUE else "false"

@@ -38,7 +38,7 @@ def check(old: str, data_sets: list[duckdb.DuckDBPyConnection], seed: int) -> in
         try:
             before = connection.sql(old)
             expected = Counter(map(repr, before.fetchall()))
-        except (duckdb.BinderException, duckdb.ConversionException):
+        except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException):
             return -1
         after = connection.sql(found.text)
         assert Counter(map(repr, after.fetchall())) == expected, f"seed {seed}, rows {number}"
