@@ -24,7 +24,7 @@ _DAYS = (dt.date(2023, 12, 31), dt.date(2024, 1, 1), dt.date(2024, 2, 29), dt.da
 def duckdb_type(written: str, dialect: str) -> str | None:
     """A declared type in DuckDB's words; None for one that is not understood."""
     try:
-        return exp.DataType.build(written, dialect=dialect).sql("duckdb")
+        return re.sub(r"\bTEXT\b", "VARCHAR", exp.DataType.build(written, dialect=dialect).sql("duckdb"))
     except SqlglotError:
         return None
 
@@ -42,7 +42,7 @@ def candidates(kind: str, literals: Iterable[Compared]) -> list[Any]:
         return sorted({0, 1, 2, 7} | {n for n in near if abs(n) < 2**31})
     if name in _FLOATS:
         close = [(n, n - Decimal("0.01"), n + Decimal("0.01")) for c in listed if (n := _number(c.literal)) is not None]
-        return sorted({0.0, 0.1, 0.2, 0.7, -1.5, 1e9} | {float(n) for three in close for n in three})
+        return sorted({0.0, 0.1, 0.2, 0.7, -1.5, 1234.5} | {float(n) for three in close for n in three})
     if found := _DECIMAL.match(name):
         return _decimals(listed, int(found.group(1) or 18), int(found.group(2) or (0 if found.group(1) else 3)))
     if name == "DATE":

@@ -21,7 +21,10 @@ Schema = Mapping[str, Mapping[str, str]]
 """Types by column of input tables by `source.table`, in the project's dialect; they come before those of the YAML."""
 
 Side = Literal["commercial", "enterprise", "both"]
-_IDS = 8
+_IDS = 400
+"""Values of a key, so many that every value of every other column of the table finds a row."""
+_SHARED = 12
+"""How many of them occur where the key is referred to: few, so that several rows refer to the same."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ class _Generator:
         literals = {c for o in group for c in self._uses.literals.get(o, set())}
         values = candidates(kind, literals)
         if unique or len(group) > 1:
-            values = [*values, *_ids(kind)]
+            values = [*values, *_ids(kind)[: None if unique else _SHARED]]
         clean = tuple(v for v in dict.fromkeys(values) if not self._names_enterprise(v))
         return _Column(column, kind, clean, (), None, not unique, unique, origin in self._owned)
 
@@ -230,8 +233,8 @@ def _ids(kind: str) -> list[Any]:
     """Enough values for a key, the same wherever it is used."""
     name = kind.upper()
     if name == "VARCHAR":
-        return [f"k{n}" for n in range(2 * _IDS)]
-    return list(range(100, 100 + 4 * _IDS)) if name in ("BIGINT", "INTEGER", "HUGEINT", "SMALLINT") else []
+        return [f"k{n}" for n in range(_IDS)]
+    return list(range(100, 100 + _IDS)) if name in ("BIGINT", "INTEGER", "HUGEINT", "SMALLINT") else []
 
 
 def _groups(uses: Uses) -> dict[Origin, frozenset[Origin]]:

@@ -129,7 +129,8 @@ class Checking:
             *(n for n in self._new.nodes.values() if n.name not in self._old.nodes),
         ):
             check = self._check(node, runs)
-            if check.verdict in (Verdict.equal, Verdict.different, Verdict.not_decidable, Verdict.no_rows):
+            compared = node.name in self._old.nodes and node.name in self._new.nodes
+            if compared and check.verdict is not Verdict.not_run:
                 check = check.model_copy(update={"decision": self._decide(node, mixed, check)})
             self._done[node.name] = check
         broken = [f for f in (*self._old.failures, *self._new.failures) if f.model not in self._done]

@@ -43,6 +43,10 @@ sources:
 models:
   - name: stg_orders
     columns: [{name: id, data_tests: [unique]}]
+  - name: totals
+    columns: [{name: product_line, data_tests: [unique]}]
+  - name: shares
+    config: {meta: {owner: finance}}
 """
 
 OLD: dict[str, str] = {
