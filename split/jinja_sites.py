@@ -16,6 +16,10 @@ _PLAIN = frozenset(
     {"ref", "source", "config", "is_incremental", "var", "env_var", "log", "print", "return", "snapshot"}
 )
 """Calls that put nothing but a name, or what is seen elsewhere, into the SQL."""
+_OF_TEXTS = frozenset(
+    {"append", "format", "items", "join", "keys", "lower", "replace", "split", "strip", "upper", "values"}
+)
+"""Methods of texts and lists, whose words stand in the file itself."""
 _METHODS = ("adapter.", "target.", "this.", "loop.", "exceptions.", "api.", "modules.")
 
 
@@ -55,7 +59,7 @@ def sites(text: str, project: Project, words: Collection[str]) -> list[Site]:
                 found.append(Site(line, shown, tuple(dict.fromkeys(inside)), f"variable {variable}"))
         for call in _CALL.findall(piece.group()):
             name = call.rpartition(".")[2]
-            if call in _PLAIN or call.startswith(_METHODS):
+            if call in _PLAIN or call.startswith(_METHODS) or ("." in call and name in _OF_TEXTS):
                 continue
             if (macro := project.macros.get(name)) is None:
                 if "." in call or shown.startswith("{{"):
