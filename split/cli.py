@@ -114,24 +114,25 @@ def verify(
     compiled: Compiled = None,
     dialect: Dialect = None,
     extracts: Annotated[Path | None, Parameter(help="Commercial-only files, `source.table.csv` or .parquet.")] = None,
+    allow: Annotated[Path | None, Parameter(help="YAML list of Enterprise words that may stay, and where.")] = None,
     seed: Annotated[int, Parameter(help="Another seed makes other rows.")] = 0,
     sets: Annotated[int, Parameter(help="Data sets that are made up.")] = 3,
 ) -> None:
     """Build the old and the new project in DuckDB over the same rows, and compare model by model."""
     inputs = Inputs(project, facts, schema, compiled, dialect)
-    reported = verified(inputs, proposal, seed=seed, sets=sets, extracts=extracts)
+    reported = verified(inputs, proposal, seed=seed, sets=sets, extracts=extracts, allow=allow)
     findings, wrong = reported.findings, disagreements(reported.findings)
     counted = {v: sum(c.verdict is v for c in findings.checks) for v in Verdict}
     _line("Compared: " + ", ".join(f"{n} {v.value}" for v, n in counted.items() if n))
     for check in findings.checks:
         if check.name in wrong:
             _line(f"  {check.path}: {check.name} {check.verdict.value}: {(*check.differences, *check.reasons)[0]}")
-    _line(f"Leak scan: {len(findings.leaks or ())} lines of the new project name Enterprise")
-    for leak in (findings.leaks or ())[:_MOST]:
-        _line(f"  {leak.path}:{leak.line}: {leak.word}: {leak.text}")
+    _line(f"Leak scan: {len(findings.open_leaks)} lines of the new project name Enterprise")
+    for leak in findings.open_leaks[:_MOST]:
+        _line(f"  {leak.place}: {leak.word}: {leak.example}")
     _line(f"Decisions for an owner: {len(decisions(findings))}")
     _line(f"Page: {reported.page}")
-    _end(_INCOMPLETE if wrong or findings.leaks else 0)
+    _end(_INCOMPLETE if wrong or findings.open_leaks else 0)
 
 
 @app.command(

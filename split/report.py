@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from split.check_model import ModelCheck, SecondClaim, Verdict
 from split.engine import Kind
+from split.leaks import Leak
 from split.report_model import FactsCheck, ModelReport, ProjectReport, Record
 
 
@@ -39,15 +40,6 @@ _REDUNDANT = "Its filter on the segment has no effect once Enterprise is gone. I
 _DEAD = "It has no row on either side, so nothing was proposed. Is it still wanted?"
 
 
-class Leak(Record):
-    """A line of the new project, or a value of one of its tables (line 0), that still names Enterprise."""
-
-    path: str
-    line: int
-    word: str
-    text: str
-
-
 class Findings(Record):
     """All that a report shows.
 
@@ -61,6 +53,11 @@ class Findings(Record):
     checks: tuple[ModelCheck, ...] = ()
     facts: FactsCheck | None = None
     leaks: tuple[Leak, ...] | None = None
+
+    @property
+    def open_leaks(self) -> tuple[Leak, ...]:
+        """The leaks that no allow-list lets stay."""
+        return tuple(leak for leak in self.leaks or () if leak.allowed is None)
 
     def check(self, model: str) -> ModelCheck | None:
         """What was verified of a model."""

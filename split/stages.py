@@ -25,16 +25,14 @@ from split.data import generate
 from split.dbt_process import DbtEnded, DbtProcess
 from split.extracts import ExtractRefused
 from split.facts import Facts, FactsError, load_facts
-from split.jinja_sites import named
+from split.leaks import AllowList, AllowListError, load_allow_list, project_leaks
 from split.project import Project, ProjectError, classify_project, load_project
 from split.propose import MARK, PROJECT, NotEmpty, Proposal, propose
-from split.report import Findings, Leak, read_findings, write_report
+from split.report import Findings, read_findings, write_report
 from split.report_model import FactsCheck, Problem, ProjectReport
 from split.verify import verify
 
-_TEXTS = frozenset({".sql", ".yml", ".yaml", ".csv", ".md", ".py", ".txt"})
 _OTHER_FOLDER = "Name an empty folder, or one that this command made earlier. Nothing was written."
-_MADE = frozenset({"target", "logs", "dbt_packages"})
 
 
 @dataclass(frozen=True)
@@ -106,14 +104,27 @@ def proposed(inputs: Inputs, output: Path, *, types: bool = False) -> tuple[Repo
     return Reported(findings, write_report(findings, output)), proposal
 
 
-def verified(inputs: Inputs, proposal: Path, *, seed: int = 0, sets: int = 3, extracts: Path | None = None) -> Reported:
+def verified(
+    inputs: Inputs,
+    proposal: Path,
+    *,
+    seed: int = 0,
+    sets: int = 3,
+    extracts: Path | None = None,
+    allow: Path | None = None,
+) -> Reported:
     """Build the old project and the proposed one over the same rows, compare, search the new one, renew the report.
 
     Args:
         proposal: the folder that `proposed` wrote.
         sets: data sets that are made up.
         extracts: a folder of Commercial-only CSV or Parquet files, one a source table, compared as well.
+        allow: the list of Enterprise words that may stay, and where.
     """
+    try:
+        allowed = load_allow_list(allow) if allow is not None else AllowList()
+    except AllowListError as error:
+        raise ConfigurationError(str(error), remedy="Correct the allow-list, then verify again.") from None
     new = proposal / PROJECT
     if not (proposal / MARK).is_file() or not new.is_dir():
         raise ConfigurationError(
@@ -145,7 +156,9 @@ def verified(inputs: Inputs, proposal: Path, *, seed: int = 0, sets: int = 3, ex
         raise ConfigurationError(
             f"{inputs.project}: {error}", remedy="Run `dbt compile` in both projects first."
         ) from None
-    findings = findings.model_copy(update={"checks": tuple(checks), "leaks": leaks(new, project.facts)})
+    findings = findings.model_copy(
+        update={"checks": tuple(checks), "leaks": tuple(project_leaks(new, project.facts, allowed))}
+    )
     return Reported(findings, write_report(findings, proposal))
 
 
@@ -204,24 +217,6 @@ def relations(project: Project) -> Callable[[str], str]:
     """What the warehouse calls a table: `schema.table` of sources, and of seeds and models that dbt compiled."""
     known = {name.lower(): relation for relation, name in project.compiled.names.items()}
     return lambda table: known.get(table.lower(), table)
-
-
-def leaks(project: Path, facts: Facts) -> tuple[Leak, ...]:
-    """Lines of a project's files that name an Enterprise value or word, comments and README too."""
-    words = sorted(facts.enterprise_literals())
-    found: list[Leak] = []
-    for file in sorted(project.rglob("*")):
-        if not file.is_file() or file.suffix not in _TEXTS or _MADE & set(file.relative_to(project).parts):
-            continue
-        text = file.read_text(encoding="utf-8", errors="replace")
-        for number, line in enumerate(text.splitlines(), 1):
-            found += [
-                Leak(
-                    path=file.relative_to(project).as_posix(), line=number, word=word, text=" ".join(line.split())[:200]
-                )
-                for word in named(line, words)
-            ]
-    return tuple(found)
 
 
 def _claim(output: Path, *, apart_from: Path) -> None:
