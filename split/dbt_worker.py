@@ -159,7 +159,7 @@ def _parse_failure(message: str) -> Reply:
 
 
 def _outcome(result: Any) -> Reply | None:
-    if result.status in ("success", "pass"):
+    if result.status in ("success", "pass") or result.node.resource_type.value not in ("model", "seed", "snapshot"):
         return None
     message = str(result.message or "not built: a model that it reads failed")
     line = _LINE.search(message) if "Compilation Error" in message else None

@@ -30,6 +30,7 @@ MODELS = {
     "joined": """
         select c.name from {{ ref('stg') }} as o join {{ source('raw', 'customers') }} as c on c.id = o.customer_id
     """,
+    "jinja": "select 1 as x from {{ ref('stg') }} where product_line = '{{ var(\"brand\") }}'",
     "spelled": "select 1 as x from {{ ref('stg') }} where lower(product_line) = 'ent' or product_line like 'Fe%'",
 }
 
