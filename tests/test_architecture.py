@@ -105,12 +105,13 @@ def test_every_deployment_points_at_a_flow_that_accepts_its_parameters() -> None
         assert flow.description, f"{name} has no description for the UI"
         entrypoints.add(name)
     flows = {"daily_refresh", "salesforce", "netsuite", "zuora", "s3_usage", "dbt", "tableau"}
+    flows |= {"split_classify", "split_propose", "split_verify"}
     assert entrypoints == flows | {"reconcile", "backfill", "replay", "quarantine", "salesforce_preflight", "doctor"}
 
 
 def _sample(flow: Flow[..., object]) -> dict[str, str]:
     """Something for each parameter that has no default."""
-    samples = {"table": "sfdc_account", "start": "2026-01-01"}
+    samples = {"table": "sfdc_account", "start": "2026-01-01"} | dict.fromkeys(("project", "facts", "output", "proposal"), "x")
     return {name: samples[name] for name in flow.parameters.required or ()}
 
 
