@@ -81,6 +81,13 @@ STAYS = {
         "select o.id, c.note from orders as o left join contracts as c on c.id = o.id "
         "where exists (select 1 from accounts as c where c.id = o.id)"
     ),
+    "a later branch of a UNION brings a gone value back": (
+        "select b from (select brand as b from accounts union all select 'Ent' from regions) as t where b = 'Ent'"
+    ),
+    "MAX over no row is NULL": (
+        "select 1 as x from (select max(brand) as b from accounts where id > 100) as t where (b <> 'Ent') is null"
+    ),
+    "AND with a NULL is NULL": "select id from orders where (brand <> 'Ent' and brand <> 'Fed') is null",
     "a CTE below a CTE of the same name": (
         "with c as (select 'Ent' as brand, 1 as id), d as (with c as (select brand, id from accounts) select * from c) "
         "select d.id from d, c where c.brand = 'Ent'"
