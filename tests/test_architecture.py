@@ -111,7 +111,9 @@ def test_every_deployment_points_at_a_flow_that_accepts_its_parameters() -> None
 
 def _sample(flow: Flow[..., object]) -> dict[str, str]:
     """Something for each parameter that has no default."""
-    samples = {"table": "sfdc_account", "start": "2026-01-01"} | dict.fromkeys(("project", "facts", "output", "proposal"), "x")
+    samples = {"table": "sfdc_account", "start": "2026-01-01"} | dict.fromkeys(
+        ("project", "facts", "output", "proposal"), "x"
+    )
     return {name: samples[name] for name in flow.parameters.required or ()}
 
 
