@@ -291,6 +291,8 @@ class Checking:
             return Decision(claim=claim, owner=owner, filtered_by=by, clauses=clauses)
         reason = (
             "Commercial rows depend on Enterprise rows"
+            if by and clauses
+            else "no clause explains the difference: the columns filtered by may not tell every Enterprise row"
             if by
             else "no column tells the segment of a row: rows and totals of Enterprise cannot be filtered out"
         )
