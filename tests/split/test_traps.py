@@ -97,7 +97,7 @@ STAYS = {
 
 JINJA = {
     "a value in a text literal is not known": (
-        "select case when brand = '{{ var(\"x\") }}' then 'Ent' else 'C' end as b from orders",
+        "select case when brand = '{{ var(\"x\") }}' then 'Ent' else brand end as b from orders",
         "select b from ({}) as t where b = 'Ent'",
     ),
     "a condition that an if may leave out says nothing of the rest": (
