@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,13 +12,14 @@ from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
 
 from connectors.contract import Contract
+from connectors.errors import MgdwError
 from connectors.tableau.server import RefreshResult
 from connectors.warehouse import LoadResult
 from flows.alerts import tell_slack
 from flows.dbt import LAYERS, DbtFailed, DbtNode, Layer, dbt, status_counts
 from flows.failures import Failure, StepFailed
 from flows.lineage import models_above, tableau_exposures
-from flows.load import LoadFailed
+from flows.load import LoadFailed, make_tables
 from flows.naming import run_name
 from flows.netsuite import netsuite
 from flows.report import summary_markdown
@@ -73,6 +75,8 @@ async def daily_refresh(full: bool = False, sources: list[SourceName] | None = N
     """
     summary = DailySummary()
     contract = FlowSettings.from_environment().contract()
+    with contextlib.suppress(MgdwError):  # each source says so itself
+        await make_tables(contract)
     await _load_sources(summary, contract, tuple(sources or SOURCES), full=full)
     try:
         for layer in LAYERS:

@@ -57,6 +57,15 @@ def source_of(contract: Contract, table: str) -> SourceName:
     raise ConfigurationError(f"the contract has no table {table!r}", remedy=f"{hint}It has: {', '.join(names)}.")
 
 
+async def make_tables(contract: Contract) -> None:
+    """Create what the warehouse lacks, before several sources begin at once and each of them would.
+
+    Raises MgdwError.
+    """
+    async with open_warehouse(WarehouseSettings.from_environment(), google_access()) as warehouse:
+        await warehouse.ensure(contract)
+
+
 class LoadFailed(StepFailed):
     """Some tables of a source were not loaded; `results` holds what was."""
 
