@@ -98,7 +98,6 @@ MUTANTS = (
             ("if loose and", "if not node and")),
     _mutant("a filter that became redundant can go", "rewrite", "Rewrite._leaf_verdict",
             ("if facts and self._names_what_is_gone(node, scope)", "if True")),
-    _mutant("Jinja in a text literal is text", "evaluate", "_certain", ("varies is Variance.none", "True")),
     _mutant("of an if the first branch is what runs", "variance", "around",
             ("node.meta.get(_AROUND, frozenset[Block]())", "frozenset[Block]()")),
     _mutant("an AND beside Jinja binds as it is read", "variance", "_mark_conditions",
