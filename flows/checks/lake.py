@@ -105,8 +105,8 @@ def _bucket(google: GoogleAccess, lake: str) -> Diagnosis:
         if doing == "delete from":
             return Diagnosis(
                 "lake", lake, Status.WARNING, "written once (a second time was refused), read; not ours to delete",
-                f"Raw data needs no deletion, the files of load jobs do: grant roles/storage.objectUser on {PROBES}/ and "
-                "work/, as deployments/gcp does.",
+                f"Raw data needs no deletion, the files of load jobs do: grant roles/storage.objectUser on {PROBES}/ "
+                "and work/, as deployments/gcp does.",
             )  # fmt: skip
         raise PermissionMissing(
             f"the account this runs as may not {doing} gs://{name}",
