@@ -10,7 +10,7 @@ from tests.dbt.conftest import PROJECT, Dbt
 
 MISTAKES = {
     "macros/rules/only_commercial.sql": ("in ('Commercial'", "in ('Commercial', 'Enterprise'"),
-    "macros/cross_db/text.sql": ("concat(';', {{ item }}, ';')", "{{ item }}"),
+    "macros/cross_db/text.sql": ("';' || {{ item }} || ';'", "{{ item }}"),
     "models/intermediate/int_commercial_accounts.sql": ("else account_brands.first_brand", "else null"),
     "models/intermediate/int_commercial_users.sql": ("'division', allow_shared=true", "'division'"),
     "models/intermediate/int_customer_survivors.sql": ("third_merge.merged_into_account_id, ", ""),
