@@ -234,7 +234,7 @@ variable "alerts_url" {
 }
 
 variable "billing_account" {
-  description = "Billing account of the budget, as XXXXXX-XXXXXX-XXXXXX. null: no budget (who applies may not see the account)."
+  description = "Billing account of the budget, for example 012345-6789AB-CDEF01. Without one there is no budget: whoever applies needs a role in the billing account to make it."
   type        = string
   default     = null
 
