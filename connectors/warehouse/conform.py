@@ -1,10 +1,10 @@
 """From raw text to the typed rows of one batch: a SQL relation made from the contract.
 
 The relation has the contract's columns, `_deleted`, `_deleted_at` and, for file tables, `_file` and `_raw`; and for the
-merge `_version` (what decides which of two rows is newer), `_lacks` (which columns its part does not have, a place in
-`Conform.lacks`), `_sparse` (a tombstone of which only key and cursor count) and `_misfit`: 0 for a row that fits, else
-the number of the first rule it breaks. DuckDB reads it for both warehouses:
-it feeds a DuckDB load directly and is written as Parquet once for a BigQuery load.
+merge `_version` (what decides which of two rows is newer), `_part` (its part, in the order in which they were read),
+`_lacks` (which columns its part does not have, a place in `Conform.lacks`), `_sparse` (a tombstone of which only key
+and cursor count) and `_misfit`: 0 for a row that fits, else the number of the first rule it breaks. DuckDB reads it for
+both warehouses: it feeds a DuckDB load directly and is written as Parquet once for a BigQuery load.
 """
 
 # ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
@@ -50,7 +50,7 @@ class Conform:
     sparse: str
     version: str
     parts: Mapping[str, str]
-    """Part name by path."""
+    """Part name by path, in the order in which they were read."""
     lacks: tuple[tuple[str, ...], ...]
     """Columns that a part does not have, one entry per distinct set."""
 
@@ -70,7 +70,8 @@ class Conform:
 
     def select(self, *, marked: bool) -> str:
         """SELECT of `columns`. With `marked` a row that breaks the contract has `_deleted` NULL and nothing else is
-        added: one pass straight into a table. Without it `_version`, `_sparse`, `_misfit` and `_lacks` follow."""
+        added: one pass straight into a table. Without it `_version`, `_sparse`, `_misfit`, `_part` and `_lacks`
+        follow."""
         flags = f"{self.deleted} AS _deleted"
         if marked:
             flags = f"CASE WHEN {self._broken()} THEN NULL ELSE {self.deleted} END AS _deleted"
@@ -82,7 +83,7 @@ class Conform:
             chosen += ["_file", "raw_rest AS _raw"]
         if not marked:
             chosen += [f"{self.version} AS _version", f"{self.sparse} AS _sparse", f"{self.misfit} AS _misfit"]
-            chosen.append("raw_lacks AS _lacks")
+            chosen += [f"{self._part()} AS _part", "raw_lacks AS _lacks"]
         return f"SELECT {', '.join(chosen)} FROM ({self.typed})"
 
     def quarantine(self) -> str:
@@ -103,6 +104,12 @@ class Conform:
             f"CASE WHEN {known} THEN CAST(to_json([{key}]) AS VARCHAR) END AS row_key, {self.version} AS row_version "
             f"FROM (SELECT *, {self.misfit} AS _misfit FROM ({self.typed})) WHERE _misfit > 0"
         )
+
+    def _part(self) -> str:
+        # An enumeration sorts by place and is looked up by hash, once for all rows that a scan hands on together.
+        if len(self.parts) < 2:
+            return "0"
+        return f"CAST(raw_path AS ENUM({', '.join(map(text, self.parts))}))"
 
     def _broken(self) -> str:
         usual = either(m.condition for m in self.misfits)

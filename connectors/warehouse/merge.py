@@ -86,9 +86,11 @@ class Merge:
         return f"SELECT count(*), count(*) FILTER (_misfit > 0) FROM {STAGE}"
 
     def keep_newest(self) -> str:
-        """Of rows with one key keep the newest; returns how many were dropped. A tombstone wins a tie."""
+        """Of rows with one key keep the newest; returns how many were dropped. Of one version, what was read later
+        wins (of files, the later name), and in one part a tombstone."""
         keys = names(self.table.primary_key)
-        order = f"_version DESC, _deleted DESC{', _file DESC' if self._files else ''}, _lacks, _content"
+        places = "_deleted DESC, _file DESC" if self._files else "_part DESC, _deleted DESC"
+        order = f"_version DESC, {places}, _lacks, _content"
         repeated = f"SELECT {keys} FROM {STAGE} WHERE _misfit = 0 GROUP BY {keys} HAVING count(*) > 1"
         return (
             f"DELETE FROM {STAGE} WHERE rowid IN (SELECT row FROM (SELECT s.rowid AS row, row_number() OVER "

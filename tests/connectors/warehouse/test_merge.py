@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from connectors.lake.local import LocalLake
 from connectors.warehouse.duckdb import DuckDBWarehouse
-from tests.connectors.warehouse.batches import ACCOUNT, PLAIN, Batch, at, counts, load, load_rows, window
+from tests.connectors.warehouse.batches import ACCOUNT, PLAIN, Batch, at, counts, csv_body, load, load_rows, window
 
 FIRST = window(None, "2026-06-15 12:00")
 SECOND = window("2026-06-15 12:00", "2026-06-16 12:00")
@@ -87,6 +89,20 @@ async def test_the_newest_of_one_key_in_a_batch_wins(warehouse: DuckDBWarehouse,
 async def test_the_same_row_twice_in_a_batch_is_one_row(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
     row = account("1", "2026-06-01T00:00:00Z")
     assert counts(await load_rows(warehouse, lake, ACCOUNT, FIRST, row, row)) == {"read": 2, "inserted": 1, "stale": 1}
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c", "d"])
+async def test_of_two_parts_with_one_version_of_a_row_the_one_that_was_read_later_wins(
+    warehouse: DuckDBWarehouse, lake: LocalLake, name: str
+) -> None:
+    """A reading that was broken off goes on with what changed since; a stamp has whole seconds."""
+    batch = Batch(lake, ACCOUNT, FIRST)
+    stamp = "2026-06-01T00:00:00Z"
+    for number, row in enumerate([account("1", stamp, "first", deleted="true"), account("1", stamp, name)]):
+        # The names do not say which part was read first.
+        await batch.add(csv_body(ACCOUNT.fields, [row]), ACCOUNT.fields, 1, name=f"rows-{9 - number}.csv")
+    assert counts(await load(warehouse, batch)) == {"read": 2, "inserted": 1, "stale": 1}
+    assert await stored(warehouse) == {"1": (name, False)}
 
 
 async def test_a_soft_deleted_row_becomes_a_tombstone_with_its_content(
