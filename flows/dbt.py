@@ -19,8 +19,9 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.runtime import flow_run
 from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 
+from connectors.errors import WarehouseBusy
 from connectors.progress import ProgressEvent, emit
-from connectors.warehouse.settings import WarehouseSettings
+from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
 from flows.gcp import key_file
@@ -98,6 +99,7 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None, tests: boo
     # A thread without the run's context: prefect-dbt would make each of some 240 nodes and tests a task run of its own,
     # which takes three times as long as dbt itself. The artifact below shows every node.
     try:
+        await _wait_for_file(layer)
         await asyncio.get_running_loop().run_in_executor(None, _invoke, settings, arguments, flow_run.id or "local")
     except ValueError as error:
         raise _did_not_run(layer, error) from error
@@ -123,6 +125,20 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None, tests: boo
         manifest = json.loads((settings.dbt_target_path / "manifest.json").read_text())
         raise DbtFailed(f"dbt-{layer}", nodes, untrusted_models(nodes, manifest))
     return nodes
+
+
+async def _wait_for_file(layer: Layer) -> None:
+    """Until no other process (a source's load) holds the DuckDB file: dbt itself waits a moment only."""
+    warehouse = WarehouseSettings.from_environment()
+    if warehouse.warehouse != "duckdb":
+        return
+    try:
+        async with open_warehouse(warehouse):
+            pass
+    except WarehouseBusy as error:
+        step = f"dbt-{layer}"
+        emit(ProgressEvent("dbt", layer, "failed", note=error.cause))
+        raise StepFailed(step, [Failure.of(step, "", error)], [f"all that {step} builds"]) from error
 
 
 def _did_not_run(layer: Layer, error: ValueError) -> StepFailed:

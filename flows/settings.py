@@ -59,6 +59,20 @@ class FlowSettings(SystemSettings):
     dbt_target_path: Folder = Field(
         default=PROJECT / "dbt" / "target", description="Where dbt writes manifest.json, run_results.json and docs."
     )
+    dbt_manifest: Folder | None = Field(
+        default=None,
+        description="A manifest.json made beforehand (`dbt parse`), as an image has it, for what is built from what; "
+        "not set, it is that of MGDW_DBT_TARGET_PATH.",
+    )
+    children: Literal["here", "deployments"] = Field(
+        default="here",
+        description="Where daily-refresh runs its steps: in its own process, or each as a deployment on the work pool.",
+    )
+    alerts: Literal["flow", "automations"] = Field(
+        default="flow",
+        description="Who tells Slack of a failed run: the flow itself, or automations of the Prefect server, which also "
+        "hear of runs that died without a word.",
+    )
     hyper_dir: Folder | None = Field(
         default=None, description="Folder for .hyper files of the marts, for people without a Tableau server."
     )
