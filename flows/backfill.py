@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from prefect import flow
-from prefect.runtime import flow_run
 
 from connectors.batch import BatchRequest
 from connectors.contract import Table
@@ -18,17 +17,14 @@ from connectors.warehouse import LoadResult
 from connectors.window import Window, split
 from flows.alerts import tell_slack
 from flows.load import load_source, source_of
+from flows.naming import window_name
+from flows.parameters import Count, DateOrNow, OneTable, Text
 from flows.settings import FlowSettings
 
 
-def _run_name() -> str:
-    given = flow_run.parameters
-    return f"backfill {given.get('table')} {given.get('start')} to {given.get('end') or 'now'}"
-
-
-@flow(name="backfill", flow_run_name=_run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+@flow(name="backfill", flow_run_name=window_name, on_failure=[tell_slack], on_crashed=[tell_slack])
 async def backfill(
-    table: str, start: date, end: date | None = None, step_days: int = 31, label: str | None = None
+    table: OneTable, start: date, end: DateOrNow = None, step_days: Count = 31, label: Text = ""
 ) -> list[LoadResult]:
     """Read a window of one table again: rows changed in it (API sources), or files delivered in it (S3).
 
@@ -36,11 +32,11 @@ async def backfill(
     already under the same label are not fetched again, so a backfill that was stopped goes on where it was.
 
     Args:
-        table: an STG table, for example `sfdc_account`.
-        start: first day, UTC.
-        end: the day after the last, UTC; empty for everything up to now.
-        step_days: days in one piece.
-        label: runs with the same label continue each other; empty for today's date.
+        table: STG table to read again.
+        start: First day, UTC.
+        end: The day after the last, UTC; or everything up to now.
+        step_days: Days that are read in one piece; smaller pieces lose less when the run is stopped.
+        label: Runs with the same label go on where the other stopped; empty stands for today's date.
     """
     now = datetime.now(UTC)
     window = _window(start, end, now)

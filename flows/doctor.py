@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Annotated
 
 from prefect import flow
 from prefect.artifacts import acreate_table_artifact
@@ -18,20 +19,22 @@ from flows.checks.prefect import prefect_checks
 from flows.checks.sources import Reading, clock_diagnoses, source_check
 from flows.checks.warehouse import warehouse_checks
 from flows.failures import Failure, StepFailed
+from flows.parameters import choice
 from flows.sources import SOURCES
 
 GROUPS = ("settings", "contract", "secrets", "lake", "warehouse", *SOURCES, "tableau", "slack", "dbt", "prefect")
+Groups = Annotated[Sequence[str] | None, choice(GROUPS)]
 
 
 @flow(name="doctor", on_failure=[tell_slack], on_crashed=[tell_slack])
-async def doctor(only: list[str] | None = None, send: bool = False) -> list[Diagnosis]:
+async def doctor(only: Groups = (), send: bool = False) -> list[Diagnosis]:
     """Check from where this runs: settings, contract, secrets, lake, warehouse, sources, Tableau, Slack, dbt, Prefect.
 
     The artifact `doctor` has a line for each thing looked at, with what to do about it.
 
     Args:
-        only: groups to look at, for example `warehouse` or `salesforce`; empty for all.
-        send: send a message through the Slack webhook.
+        only: What to look at; none picked means all of it.
+        send: Also send a message through the Slack webhook, to see that it arrives.
 
     Raises:
         StepFailed: at the end, with everything that failed.

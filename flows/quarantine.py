@@ -7,7 +7,6 @@ from typing import Any, Literal
 from prefect import flow
 from prefect.artifacts import acreate_table_artifact
 from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
 
 from connectors.contract import Contract
 from connectors.errors import ConfigurationError
@@ -16,35 +15,32 @@ from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
 from flows.gcp import google_access
 from flows.load import source_of
+from flows.naming import action_name
+from flows.parameters import Count, OneTableOrAll, Text
 from flows.replay import replayed
 from flows.settings import FlowSettings
 
 Action = Literal["list", "show", "replay", "drop"]
 
 
-def _run_name() -> str:
-    given = flow_run.parameters
-    return f"quarantine {given.get('action')} {given.get('table') or 'all tables'}"
-
-
-@flow(name="quarantine", flow_run_name=_run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+@flow(name="quarantine", flow_run_name=action_name, on_failure=[tell_slack], on_crashed=[tell_slack])
 async def quarantine(
     action: Action = "list",
-    table: str | None = None,
-    batch: str | None = None,
-    reason: str | None = None,
-    limit: int = 100,
+    table: OneTableOrAll = None,
+    batch: Text = "",
+    reason: Text = "",
+    limit: Count = 100,
 ) -> list[dict[str, Any]]:
     """Work on the rows in quarantine. Returns, and shows as an artifact, what is there afterwards.
 
     Args:
-        action: `list` counts them by table, batch and reason; `show` shows single rows of a table; `replay` loads
-            their batches again from the lake, after the contract was corrected; `drop` lets them go for good (the
-            ledger keeps how many, and when).
-        table: an STG table; empty for all where the action allows it (list, replay).
-        batch: for drop, only this batch.
-        reason: for drop, only this reason, as `list` writes it.
-        limit: for show, rows at most.
+        action: list counts them by table, batch and reason; show shows single rows of a table; replay loads their
+            batches again from the lake, after the contract was corrected; drop lets them go for good (the ledger keeps
+            how many, and when).
+        table: STG table; show and drop need one.
+        batch: For drop, only this batch, as list shows it; empty means every batch.
+        reason: For drop, only this reason, as list shows it; empty means every reason.
+        limit: For show, rows at most.
     """
     contract = FlowSettings.from_environment().contract()
     if table is not None:
@@ -59,7 +55,7 @@ async def quarantine(
             rows = [_row(one) for one in await warehouse.quarantined_rows(table, limit)]
         else:
             if action == "drop" and table is not None:
-                dropped = await warehouse.drop_quarantined(table, batch_id=batch, reason=reason)
+                dropped = await warehouse.drop_quarantined(table, batch_id=batch or None, reason=reason or None)
                 get_run_logger().info("%s: %s rows let go", table, dropped)
             rows = [group_row(group) for group in await warehouse.quarantined(table)]
     await acreate_table_artifact(key="quarantine", table=rows, description=f"quarantine {action}")

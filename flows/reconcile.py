@@ -17,21 +17,22 @@ from connectors.window import Window
 from flows.alerts import post, tell_slack
 from flows.failures import Failure
 from flows.load import LoadFailed, load_source, source_of
-from flows.naming import run_name
+from flows.naming import tables_name
+from flows.parameters import Sources, Tables
 from flows.settings import FlowSettings
 from flows.sources import SOURCES, SourceName
 
 
-@flow(name="reconcile", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
-async def reconcile(sources: list[SourceName] | None = None, tables: list[str] | None = None) -> list[LoadResult]:
+@flow(name="reconcile", flow_run_name=tables_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+async def reconcile(sources: Sources = (), tables: Tables = ()) -> list[LoadResult]:
     """Compare the keys of every table with its source: vanished keys become tombstones, lost rows are fetched.
 
     Reads keys and stamps only, so it costs little beside a full refresh. A table of which rows are missing is read in
     full at once, and people are told. File tables have no keys at the source and are left out.
 
     Args:
-        sources: only these; empty for all that can be asked.
-        tables: only these STG tables; empty for all.
+        sources: Sources to ask; none picked means all that can be asked.
+        tables: STG tables to compare; none picked means all of these sources.
 
     Raises:
         LoadFailed: at the end, with the failure of each table.

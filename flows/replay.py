@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from prefect import flow
 from prefect.artifacts import acreate_table_artifact
 from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
 
 from connectors.batch import Manifest
 from connectors.contract import Contract, Table
@@ -20,23 +19,20 @@ from flows.alerts import tell_slack
 from flows.failures import Failure
 from flows.gcp import google_access
 from flows.load import LoadFailed, run_id, source_of
+from flows.naming import tables_name
+from flows.parameters import Tables
 from flows.report import load_rows
 from flows.settings import FlowSettings
 
 
-def _run_name() -> str:
-    tables = flow_run.parameters.get("tables")
-    return f"replay {', '.join(tables) if tables else 'everything'}"
-
-
-@flow(name="replay", flow_run_name=_run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
-async def replay(tables: list[str] | None = None) -> list[LoadResult]:
+@flow(name="replay", flow_run_name=tables_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+async def replay(tables: Tables = ()) -> list[LoadResult]:
     """Load every batch in the lake again: after a column was added to the contract, or a rule was corrected.
 
     The sources are not asked. Batches are merged by version, oldest first, so that nothing is set back.
 
     Args:
-        tables: STG tables, for example `sfdc_account`; empty for all.
+        tables: STG tables to load again; none picked means all.
 
     Raises:
         LoadFailed: at the end, with the failure of each table.

@@ -8,14 +8,15 @@ from connectors.warehouse import LoadResult
 from flows.alerts import tell_slack
 from flows.load import load_source
 from flows.naming import run_name
+from flows.parameters import S3Tables
 
 
 @flow(name="s3-usage", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
-async def s3_usage(tables: list[str] | None = None, full: bool = False) -> list[LoadResult]:
+async def s3_usage(tables: S3Tables = (), full: bool = False) -> list[LoadResult]:
     """Load the usage files that arrived, or were delivered again, since the last run.
 
     Args:
-        tables: `s3_cm_usage_data`, `s3_emma_usage_data`; empty for both.
-        full: read every file again, also those loaded before.
+        tables: STG tables to load; none picked means both.
+        full: Read every file again, also those loaded before.
     """
     return await load_source("s3", tables, full=full)

@@ -10,22 +10,23 @@ from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, 
 
 from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
+from flows.parameters import PathOrNone
 from split.report import Findings, decisions, progress
 from split.stages import Inputs, Reported, classified, disagreements, proposed, verified
 
 
 @flow(name="split-classify", on_failure=[tell_slack], on_crashed=[tell_slack])
 async def split_classify(
-    project: Path, facts: Path, output: Path, schema_file: Path | None = None, compiled: Path | None = None
+    project: Path, facts: Path, output: Path, schema_file: PathOrNone = None, compiled: PathOrNone = None
 ) -> dict[str, int]:
     """Say of every model what it is about. Writes the report and nothing else.
 
     Args:
-        project: folder of the dbt project.
-        facts: the facts file.
-        output: folder for the report.
-        schema_file: JSON rows of INFORMATION_SCHEMA.COLUMNS.
-        compiled: dbt's target folder.
+        project: Folder of the dbt project, where the run happens.
+        facts: The facts file (YAML).
+        output: Folder for the report.
+        schema_file: File with the rows of INFORMATION_SCHEMA.COLUMNS as JSON.
+        compiled: dbt's target folder, for what macros and loops become.
 
     Returns:
         models by class.
@@ -40,12 +41,22 @@ async def split_classify(
 
 @flow(name="split-propose", on_failure=[tell_slack], on_crashed=[tell_slack])
 async def split_propose(
-    project: Path, facts: Path, output: Path, schema_file: Path | None = None, compiled: Path | None = None
+    project: Path, facts: Path, output: Path, schema_file: PathOrNone = None, compiled: PathOrNone = None
 ) -> list[str]:
-    """Write the project without Enterprise into a folder of its own. Arguments and errors as `split_classify`.
+    """Write the project without Enterprise into a folder of its own.
+
+    Args:
+        project: Folder of the dbt project, where the run happens; it is not changed.
+        facts: The facts file (YAML).
+        output: Folder for the proposal, with one patch a model.
+        schema_file: File with the rows of INFORMATION_SCHEMA.COLUMNS as JSON.
+        compiled: dbt's target folder, for what macros and loops become.
 
     Returns:
         names of the models with a patch.
+
+    Raises:
+        ConfigurationError: the facts or the project cannot be read, or the output folder is in use.
     """
     reported, proposal = await asyncio.to_thread(proposed, Inputs(project, facts, schema_file, compiled), output)
     await _publish(reported)
@@ -53,12 +64,14 @@ async def split_propose(
 
 
 @flow(name="split-verify", on_failure=[tell_slack], on_crashed=[tell_slack])
-async def split_verify(project: Path, facts: Path, proposal: Path, extracts: Path | None = None) -> dict[str, str]:
+async def split_verify(project: Path, facts: Path, proposal: Path, extracts: PathOrNone = None) -> dict[str, str]:
     """Build old and new over the same rows and compare.
 
     Args:
-        proposal: folder that `split_propose` wrote.
-        extracts: folder of Commercial-only files, one a source table.
+        project: Folder of the dbt project as it is.
+        facts: The facts file (YAML).
+        proposal: Folder that split-propose wrote.
+        extracts: Folder of Commercial-only files, one a source table.
 
     Returns:
         verdict by model.

@@ -8,14 +8,15 @@ from connectors.warehouse import LoadResult
 from flows.alerts import tell_slack
 from flows.load import load_source
 from flows.naming import run_name
+from flows.parameters import ZuoraTables
 
 
 @flow(name="zuora", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
-async def zuora(tables: list[str] | None = None, full: bool = False) -> list[LoadResult]:
+async def zuora(tables: ZuoraTables = (), full: bool = False) -> list[LoadResult]:
     """Load what changed at Zuora since the last run.
 
     Args:
-        tables: STG tables to load, for example `zuora_invoice`; empty for all.
-        full: read every object whole again; keys that vanished at the source become tombstones.
+        tables: STG tables to load; none picked means all.
+        full: Read every object whole again, not only what changed; keys that vanished at the source become tombstones.
     """
     return await load_source("zuora", tables, full=full)
