@@ -1,4 +1,4 @@
-"""Names of flow runs in the UI, from the run's own parameters; until it starts, a deployment's run has Prefect's words."""
+"""Names of flow runs in the UI, from the run's parameters. Until a deployment's run starts it has Prefect's own words."""
 
 from __future__ import annotations
 
