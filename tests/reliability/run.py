@@ -10,6 +10,7 @@ from typing import Any
 
 from connectors.contract import Contract, Table, load_contract
 from connectors.http import RetryPolicy
+from connectors.lake import Lake
 from connectors.netsuite.settings import NetSuiteSettings
 from connectors.netsuite.source import NetSuiteSource
 from connectors.s3.settings import S3Settings
@@ -18,10 +19,13 @@ from connectors.salesforce.settings import SalesforceSettings
 from connectors.salesforce.source import SalesforceSource
 from connectors.source import Source
 from connectors.sync import Plan, SyncOutcome, sync
+from connectors.warehouse import Warehouse
+from connectors.warehouse.bigquery import BigQueryWarehouse, Engine
 from connectors.zuora.settings import ZuoraSettings
 from connectors.zuora.source import ZuoraSource
+from tests.reliability.cloud import access, bucket_of
 from tests.reliability.effects import Effect, Effects, Step
-from tests.reliability.seams import WalkedLake, WalkedWarehouse, moves_watched
+from tests.reliability.seams import WalkedBucket, WalkedLake, WalkedWarehouse, before_each, moves_watched
 
 
 async def _no_wait(_seconds: float) -> None:
@@ -42,6 +46,8 @@ class Job:
         folder: holds the warehouse's file and the lake.
         full: read every object whole.
         loads_at_once: tables the warehouse loads side by side.
+        project, place: a project of Google Cloud, and the dataset and folder of its bucket that hold warehouse and
+            lake instead.
     """
 
     source: str
@@ -51,6 +57,8 @@ class Job:
     full: bool = False
     loads_at_once: int = 1
     one_at_a_time: bool = True
+    project: str = ""
+    place: str = ""
 
     @property
     def database(self) -> Path:
@@ -118,8 +126,7 @@ async def run(job: Job, effects: Effects, *, plan: Plan | None = None) -> Ran:
     tables = job.contract.tables
     alone = job.one_at_a_time and job.source != "zuora"
     groups: Sequence[Sequence[Table]] = [(table,) for table in tables] if alone else [tables]
-    lake = WalkedLake(job.lake, effects)
-    warehouse = WalkedWarehouse(job.database, effects, threads=1, loads_at_once=job.loads_at_once, lock_wait=5.0)
+    lake, warehouse = _ground(job, effects)
     with moves_watched(job.lake, effects):
         async with warehouse:
             await warehouse.ensure(job.contract)
@@ -128,6 +135,18 @@ async def run(job: Job, effects: Effects, *, plan: Plan | None = None) -> Ran:
                     outcome = await sync(source, group, lake, warehouse, run_id="reliability", full=job.full, plan=plan)
                     _add(ran, outcome)
     return ran
+
+
+def _ground(job: Job, effects: Effects) -> tuple[Lake, Warehouse]:
+    if not job.project:
+        return WalkedLake(job.lake, effects), WalkedWarehouse(
+            job.database, effects, threads=1, loads_at_once=job.loads_at_once, lock_wait=5.0
+        )
+    google, bucket = access(job.project), bucket_of(job.project)
+    return WalkedBucket(effects, bucket, job.place, google), BigQueryWarehouse(
+        google, dataset=job.place, bucket=bucket, prefix=job.place, engine=Engine("1GB", 1),
+        loads_at_once=job.loads_at_once, on_statement=before_each(effects),
+    )  # fmt: skip
 
 
 def _add(ran: Ran, outcome: SyncOutcome) -> None:

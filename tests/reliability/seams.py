@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from connectors.batch import Manifest
-from connectors.lake.local import LocalLake, LocalPartWriter
+from connectors.google import GoogleAccess
+from connectors.lake import PartWriter
+from connectors.lake.gcs import GcsLake
+from connectors.lake.local import LocalLake
 from connectors.warehouse.duckdb import DuckDBWarehouse
 from tests.reliability.effects import Channel, CrashError, Due, Effects
 
@@ -45,35 +48,49 @@ def _wrong(effects: Effects, due: Due, mode: str | None) -> None:
         raise duckdb.TransactionException("TransactionContext Error: Conflict on update!")
 
 
-class WalkedLake(LocalLake):
-    """The local lake, each of its writes an effect."""
+class _WalkedWrites:
+    """A lake each of whose writes is an effect. Comes before the lake's own class."""
 
-    def __init__(self, root: Path, effects: Effects) -> None:
-        super().__init__(root)
-        self._effects = effects
+    _effects: Effects
 
     @contextlib.asynccontextmanager
-    async def new_part(self, prefix: str, name: str, **about: Any) -> AsyncGenerator[LocalPartWriter]:
+    async def new_part(self, prefix: str, name: str, **about: Any) -> AsyncGenerator[Any]:
         what = f"{about['kind']} of {_table(prefix)}"
-        opening = super().new_part(prefix, name, **about)
+        opening = super().new_part(prefix, name, **about)  # type: ignore[misc]
         async with contextlib.AsyncExitStack() as stack:
             with effect(self._effects, "lake", f"open {what}"):
                 writer = await stack.enter_async_context(opening)
-            yield _WalkedWriter(writer, self._effects, what)  # type: ignore[misc]
+            yield _WalkedWriter(writer, self._effects, what)
             with effect(self._effects, "lake", f"close {what}"):
                 await stack.aclose()
 
     async def note(self, prefix: str, name: str, text: str) -> None:
         with effect(self._effects, "lake", f"note for {_table(prefix)}"):
-            await super().note(prefix, name, text)
+            await super().note(prefix, name, text)  # type: ignore[misc]
 
     async def commit(self, manifest: Manifest) -> Manifest:
         with effect(self._effects, "lake", f"manifest of {manifest.table}"):
-            return await super().commit(manifest)
+            return await super().commit(manifest)  # type: ignore[misc]
+
+
+class WalkedLake(_WalkedWrites, LocalLake):
+    """The local lake."""
+
+    def __init__(self, root: Path, effects: Effects) -> None:
+        super().__init__(root)
+        self._effects = effects
+
+
+class WalkedBucket(_WalkedWrites, GcsLake):
+    """The lake in Cloud Storage."""
+
+    def __init__(self, effects: Effects, bucket: str, prefix: str, google: GoogleAccess) -> None:
+        super().__init__(bucket, prefix, google=google)
+        self._effects = effects
 
 
 class _WalkedWriter:
-    def __init__(self, writer: LocalPartWriter, effects: Effects, what: str) -> None:
+    def __init__(self, writer: PartWriter, effects: Effects, what: str) -> None:
         self._writer = writer
         self._effects = effects
         self._what = what
@@ -141,6 +158,17 @@ class _WalkedConnection:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
+
+
+def before_each(effects: Effects) -> Callable[[str], None]:
+    """What BigQuery is to be asked is an effect, seen just before it is sent; a query that changes nothing is none."""
+
+    def watch(sql: str) -> None:
+        if not _INSIDE.match(sql):
+            due = effects.due("warehouse", statement(sql))
+            _wrong(effects, due, due.goes_wrong("before"))
+
+    return watch
 
 
 def statement(sql: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from tests.reliability.cloud import copied
 from tests.reliability.effects import Effect, Effects
 from tests.reliability.run import Job
 from tests.reliability.site import SOURCES, Site, restored
@@ -40,12 +41,16 @@ class Clean:
 class Stage:
     """Use as `with Stage(folder) as stage`. Takes seconds to set up; every source has its own folder.
 
+    Args:
+        project: of Google Cloud, where warehouse and lake are to be; without one they are in `home`.
+
     Attributes:
         site: the outside world, `DAYS` after what is loaded.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, project: str = "") -> None:
         self._home = home
+        self._project = project
         self._clean: dict[tuple[str, Scenario], Clean] = {}
 
     def __enter__(self) -> Self:
@@ -53,8 +58,10 @@ class Stage:
             self.site = stack.enter_context(Site())
             for source in SOURCES:
                 settings = _SETTINGS.get((source, "first load"), {})
-                self.site.clean(self.site.job(source, self._base(source), **settings))
-            self.before = {source: content(self.site.job(source, self._base(source))) for source in SOURCES}
+                self.site.clean(self._grounded(self.site.job(source, self._base(source), **settings), "base"))
+            self.before = {
+                source: content(self._grounded(self.site.job(source, self._base(source)), "base")) for source in SOURCES
+            }
             self.site.advance(DAYS)
             self.oracle = Oracle(self._home / "oracle.duckdb", self.site.world)
             self._stack = stack.pop_all()
@@ -72,6 +79,10 @@ class Stage:
         base.mkdir(exist_ok=True)
         settings = {**_SETTINGS.get((source, scenario), {}), **changes}
         job = self.site.job(source, restored(base, self._home / source / "step"), **settings)
+        if self._project:
+            job = self._grounded(job, "step")
+            base_place = self._grounded(job, "nothing" if scenario == "first load" else "base").place
+            copied(self._project, base_place, job.place, job.contract)
         return replace(job, one_at_a_time=False, loads_at_once=2) if scenario == "side by side" else job
 
     def clean(self, source: str, scenario: Scenario = "increment") -> Clean:
@@ -94,6 +105,9 @@ class Stage:
             assert not stones & alive, table.name
             assert set(self.before[job.source].tombstones[table.name]) <= stones, table.name
             assert found.living[table.name][0] == len(alive), table.name
+
+    def _grounded(self, job: Job, what: str) -> Job:
+        return replace(job, project=self._project, place=f"{job.source}_{what}") if self._project else job
 
     def _base(self, source: str) -> Path:
         return self._home / source / "base"

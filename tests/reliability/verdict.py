@@ -13,6 +13,7 @@ from connectors.batch import Manifest
 from connectors.contract import Table
 from sandbox.world import World
 from tests.dbt.stg_from_world import fill_stg
+from tests.reliability.cloud import brought_down
 from tests.reliability.run import Job
 
 Rows = tuple[int, int]
@@ -54,7 +55,9 @@ class Oracle:
 
 
 def content(job: Job) -> Content:
-    """What the job's warehouse holds."""
+    """What the job's warehouse holds; what lies in Google Cloud is brought down first."""
+    if job.project:
+        brought_down(job.project, job.place, job.contract, database=job.database, lake=job.lake)
     with duckdb.connect(str(job.database), read_only=True) as connection:
         tables = job.contract.tables
         return Content(

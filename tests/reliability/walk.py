@@ -19,6 +19,9 @@ WAYS: dict[str, tuple[tuple[Mode, Moment], ...]] = {
 }
 """How an effect of each channel goes wrong. A process killed before an effect is one killed after the one before it. A
 lake write that fails is no conflict and is not tried again."""
+IN_THE_CLOUD = WAYS | {"warehouse": (("stop", "before"), ("kill", "before"))}
+"""A statement is seen before it is sent to BigQuery, and not after; lost answers and conflicts are tested elsewhere."""
+Ways = dict[str, tuple[tuple[Mode, Moment], ...]]
 
 
 @dataclass
@@ -48,17 +51,17 @@ class Tally:
         }
 
 
-def steps(effects: Iterable[Effect]) -> list[Step]:
+def steps(effects: Iterable[Effect], ways: Ways = WAYS) -> list[Step]:
     """Every step of the walk over these effects, shuffled once for all: a walk cut short is a sample as well."""
-    found = [Step(effect, moment, mode) for effect in effects for mode, moment in _ways(effect)]
+    found = [Step(effect, moment, mode) for effect in effects for mode, moment in _ways(effect, ways)]
     random.Random(5).shuffle(found)
     return found
 
 
-def sample(effects: Sequence[Effect], count: int) -> list[Step]:
-    """A fixed choice: four kills at a COMMIT or a manifest, then what comes."""
-    every = steps(effects)
-    vital = [s for s in every if s.mode == "kill" and (s.effect.label == "COMMIT" or "manifest" in s.effect.label)][:4]
+def sample(effects: Sequence[Effect], count: int, ways: Ways = WAYS) -> list[Step]:
+    """A fixed choice: four kills at a transaction's end or a manifest, then what comes."""
+    every = steps(effects, ways)
+    vital = [s for s in every if s.mode == "kill" and (_commits(s.effect) or "manifest" in s.effect.label)][:4]
     return [*vital, *(step for step in every if step not in vital)][:count]
 
 
@@ -107,7 +110,12 @@ def attempt(stage: Stage, source: str, steps: Sequence[Step], scenario: Scenario
     return problems(job, wanted)
 
 
-def _ways(effect: Effect) -> list[tuple[Mode, Moment]]:
+def _commits(effect: Effect) -> bool:
+    """Whether rows and ledger change: DuckDB's COMMIT, BigQuery's one script."""
+    return effect.label == "COMMIT" or effect.label.startswith("DECLARE")
+
+
+def _ways(effect: Effect, ways: Ways) -> list[tuple[Mode, Moment]]:
     if effect.label.startswith(("rename", "link")):
         return [("stop", "before"), ("kill", "before")]  # seen before the kernel is asked, and not after
-    return [*WAYS[effect.channel], *([("lapse", "after")] if effect.label == "COMMIT" else [])]
+    return [*ways[effect.channel], *([("lapse", "after")] if effect.label == "COMMIT" else [])]
