@@ -12,10 +12,10 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export UV_LINK_MODE := copy
 
-.PHONY: help install demo ui sandbox test emulators test-bigquery smoke-gcp check-gcp plan-gcp test-all mutate lint format types bench docs lock clean
+.PHONY: help install demo ui sandbox test emulators test-bigquery test-kubernetes smoke-gcp check-gcp plan-gcp test-all mutate lint format types bench docs lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Create .venv and install everything from the lock file
 
@@ -38,13 +38,20 @@ sandbox: $(STAMP) ## The outside world on loopback: Salesforce, NetSuite, Zuora,
 	@$(BIN)/python -m sandbox
 
 test: $(STAMP) ## The fast ring of tests
-	@$(BIN)/python -m pytest -m "not slow and not bigquery" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow and not bigquery and not kubernetes" -n 2 --dist loadfile
 
 emulators: $(STAMP) ## Install BigQuery, Cloud Storage and Secret Manager on loopback into .emulators/
 	@$(BIN)/python -m tests.bigquery.emulators.install
 
 test-bigquery: emulators ## The tests with Google's own clients, on the emulators
 	@$(BIN)/python -m pytest -m "bigquery and not slow" -n 2 --dist loadfile tests/bigquery
+
+.kubernetes/.installed: tests/kubernetes/lock.txt tests/kubernetes/install.py $(STAMP)
+	@$(BIN)/python -m tests.kubernetes.install
+	@touch $@
+
+test-kubernetes: .kubernetes/.installed .checks/.installed ## The cluster on this machine: manifests, image, flow runs as Jobs that are evicted, killed, lost
+	@$(BIN)/python -m pytest -m "kubernetes and not slow" -n 0 tests/kubernetes
 
 smoke-gcp: $(STAMP) ## On a Google Cloud project: doctor, a day of each source and the marts in DEV, and the cost (PROJECT=…)
 	@test -n "$(PROJECT)" || { echo "Which project? make smoke-gcp PROJECT=my-project"; exit 1; }
@@ -65,7 +72,7 @@ check-gcp: .checks/.installed ## The Google Cloud files: the provider's schema r
 plan-gcp: $(STAMP) ## The Google Cloud files planned and applied against a stand-in (needs tofu or terraform)
 	@$(BIN)/python -m tests.deployments.stand_in.plan
 
-test-all: emulators ## All tests
+test-all: emulators .kubernetes/.installed .checks/.installed ## All tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP) ## Style, types and SQL
@@ -93,7 +100,8 @@ lock: ## Resolve pyproject.toml anew into locks/
 	@$(BIN)/uv $(COMPILE) -o locks/runtime.txt
 	@$(BIN)/uv $(COMPILE) --extra dev -c locks/runtime.txt -o locks/dev.txt
 	@cd $(EMULATORS) && $(CURDIR)/$(BIN)/uv $(LOCK) --python-version 3.13 --override overrides.txt requirements.in -o lock.txt
+	@cd tests/kubernetes && $(CURDIR)/$(BIN)/uv $(LOCK) --no-deps --python-version 3.11 requirements.in -o lock.txt
 
-clean: ## Remove the demo, caches and build output (keeps .venv and .emulators)
+clean: ## Remove the demo, caches and build output (keeps .venv, .emulators and .kubernetes)
 	rm -rf .demo .pytest_cache .hypothesis .ruff_cache dbt/target dbt/logs
-	find . -name __pycache__ -not -path './.venv/*' -not -path './.emulators/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv/*' -not -path './.emulators/*' -not -path './.kubernetes/*' -prune -exec rm -rf {} +
