@@ -5,7 +5,8 @@
     │   ├── SourceUnavailable       no answer, 5xx, connection lost
     │   ├── RateLimited             429 and its relatives
     │   ├── TruncatedBody           a body that ended early
-    │   └── WarehouseBusy           another process holds the warehouse file
+    │   ├── WarehouseBusy           another process holds the warehouse file
+    │   └── LeaseHeld               another run does the same work now
     ├── ConfigurationError        fix a setting, a permission or a file, then run again
     │   ├── CredentialsRefused      wrong secret, unknown client, revoked certificate
     │   ├── PermissionMissing       the login works, the object or field is hidden from it
@@ -20,6 +21,7 @@
     │   ├── TypeChanged             the source changed a field's type
     │   ├── TooManyMisfits          more rows do not fit the contract than single bad rows explain
     │   └── MassDeletion            a batch would delete more rows than is believable
+    ├── LeaseLost                 this run was taken for dead, and another one does its work
     ├── WorkFailed                a job that ran elsewhere (bulk query, dbt, extract refresh) failed
     └── InternalError             a bug in this program: please report
 
@@ -28,6 +30,7 @@ An error carries its facts as attributes, says what to do (`remedy`), and never 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 
@@ -47,6 +50,10 @@ class MgdwError(Exception):
         self.cause = cause
         self.remedy = remedy or self.default_remedy
         self.facts = facts
+
+    def __reduce__(self) -> tuple[Callable[..., MgdwError], tuple[object, ...], dict[str, object]]:
+        """Pickled as it is, for the run that waits for this one: called anew, a constructor would ask for its parts."""
+        return _restored, (type(self), *self.args), self.__dict__
 
     def __str__(self) -> str:
         return f"{self.cause}\n  What to do: {self.remedy}"
@@ -79,6 +86,12 @@ class TruncatedBody(RetryableError):
 
 class WarehouseBusy(RetryableError):
     """Another process holds the warehouse file."""
+
+
+class LeaseHeld(RetryableError):
+    """Another run holds the lease of this work, and is alive."""
+
+    default_remedy = "Wait until the other run has ended, or cancel it, then run again."
 
 
 class ConfigurationError(MgdwError):
@@ -168,6 +181,12 @@ class MassDeletion(DataError):
     default_remedy = "Nothing was loaded. Check that the source still shows all rows to the integration user."
 
 
+class LeaseLost(MgdwError):
+    """This run's lease ran out (it was paused, or cut off), and another run has taken it over. Nothing more is done."""
+
+    default_remedy = "Look at the run that took over: it does the work. Run this one again only if that one failed."
+
+
 class WorkFailed(MgdwError):
     """A job that another system ran for us ended badly."""
 
@@ -176,3 +195,7 @@ class InternalError(MgdwError):
     """A bug in this program."""
 
     default_remedy = "Please report this with the run's log."
+
+
+def _restored(of: type[MgdwError], *args: object) -> MgdwError:
+    return of.__new__(of, *args)

@@ -15,6 +15,8 @@ from connectors.lake.local import LocalLake
 from connectors.settings import SystemSettings
 from connectors.warehouse import Warehouse
 from connectors.warehouse.duckdb import DuckDBWarehouse
+from connectors.warehouse.duckdb_leases import DuckDBLeases
+from connectors.warehouse.lease import LeaseStore
 from connectors.warehouse.limits import Limits
 
 _BUCKET = "gs://"
@@ -54,6 +56,19 @@ class WarehouseSettings(SystemSettings):
     duckdb_threads: int | None = Field(None, ge=1, le=256, description="DuckDB's threads; one per core when not set.")
     duckdb_lock_wait: float = Field(
         60.0, ge=0, le=3600, description="Seconds to wait while another process holds the database file."
+    )
+    lease_seconds: float = Field(
+        300.0,
+        ge=1,
+        le=86400,
+        description="How long the lease of a run that died without a word keeps others from the same work. A living "
+        "run renews its lease at a third of that.",
+    )
+    lease_wait: float = Field(
+        3600.0,
+        ge=0,
+        le=86400,
+        description="Seconds that a source, dbt or Tableau waits for another run that does the same work now.",
     )
     quarantine_share: float = Field(
         0.05, ge=0, le=1, description="A batch stops when more than this share of its rows does not fit the contract."
@@ -100,6 +115,18 @@ def open_warehouse(settings: WarehouseSettings, google: GoogleAccess | None = No
         lock_wait=settings.duckdb_lock_wait,
         limits=settings.limits,
     )
+
+
+def open_leases(settings: WarehouseSettings, google: GoogleAccess | None = None) -> LeaseStore:
+    """The leases of the warehouse the settings name, to be used as `async with`; see `open_warehouse`."""
+    if settings.warehouse == "bigquery":
+        from connectors.warehouse.bigquery.leases import BigQueryLeases
+
+        return BigQueryLeases(
+            google or _google(), dataset=settings.stg_dataset, maximum_bytes_billed=settings.maximum_bytes_billed,
+            patience=settings.google_patience,
+        )  # fmt: skip
+    return DuckDBLeases(settings.duckdb_path, lock_wait=settings.duckdb_lock_wait)
 
 
 def open_lake(settings: WarehouseSettings, google: GoogleAccess | None = None) -> Lake:
