@@ -138,6 +138,34 @@ def blocks(
 
 
 @app.command
+def deploy(
+    *,
+    image: Annotated[str | None, Parameter(help="Image of the runs, by digest: name@sha256:…")] = None,
+    release: Annotated[str | None, Parameter(help="The commit it was built from: the deployments' version.")] = None,
+    pool_type: Annotated[
+        Literal["kubernetes", "process"], Parameter(help="process: runs are processes of a worker on this machine.")
+    ] = "kubernetes",
+    with_blocks: Annotated[bool, Parameter(help="Write Prefect's blocks first, as `mgdw blocks` does.")] = False,
+) -> None:
+    """Bring the Prefect server to what prefect.yaml says: work pool, deployments, automations."""
+    _prepare()
+    from flows.deploy import deploy
+
+    if with_blocks:
+        blocks()
+    changes = asyncio.run(deploy(pool_type=pool_type, image=image, release=release))
+    colours = {"made": "green", "changed": "green", "unchanged": "dim", "retired": "yellow"}
+    grid = Table(box=SIMPLE, pad_edge=False)
+    for name in ("what", "name", "", "note"):
+        grid.add_column(name, overflow="fold", no_wrap=name == "name")
+    for one in changes:
+        grid.add_row(one.kind, escape(one.name), f"[{colours[one.what]}]{one.what}[/]", escape(one.note))
+    _out.print(grid)
+    counts = {what: sum(one.what == what for one in changes) for what in colours}
+    _out.print(", ".join(f"{count} {what}" for what, count in counts.items() if count))
+
+
+@app.command
 def smoke(
     *,
     project: Annotated[str, Parameter(help="Google Cloud project.")],
