@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 import textwrap
 from dataclasses import dataclass
 from typing import Any
@@ -26,19 +27,26 @@ class Mutant:
     changes: tuple[tuple[str, str], ...]
 
     def apply(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Put the changed function in the place of the right one. Fails where the text is not there any more."""
+        """Put the changed function in the place of the right one, wherever it was imported to.
+
+        Fails where the text is not there any more.
+        """
         module = importlib.import_module(f"split.{self.where[0]}")
         *owners, name = self.where[1].split(".")
         owner: Any = module
         for part in owners:
             owner = getattr(owner, part)
-        source = textwrap.dedent(inspect.getsource(getattr(owner, name)))
+        right = getattr(owner, name)
+        source = textwrap.dedent(inspect.getsource(right))
         for old, new in self.changes:
             assert old in source, f"{self.naive}: {old!r} is not in {name}"
             source = source.replace(old, new)
         made: dict[str, Any] = dict(vars(module))
         exec(compile("from __future__ import annotations\n" + source, name, "exec"), made)
         monkeypatch.setattr(owner, name, made[name])
+        for loaded in [m for n, m in sys.modules.items() if n.startswith("split.")]:
+            if vars(loaded).get(name) is right:
+                monkeypatch.setattr(loaded, name, made[name])
 
 
 def _mutant(naive: str, module: str, function: str, *changes: tuple[str, str]) -> Mutant:
@@ -100,6 +108,26 @@ MUTANTS = (
             ("if facts and self._names_what_is_gone(node, scope)", "if True")),
     _mutant("of an if the first branch is what runs", "variance", "around",
             ("node.meta.get(_AROUND, frozenset[Block]())", "frozenset[Block]()")),
+    _mutant("of a source that an if chooses the first is read", "queries", "Queries._source",
+            ("_conditional(node, scope) or", "")),
+    _mutant("a CTE that only Jinja names is read by nothing", "rewrite", "Rewrite._drop_ctes",
+            (" and not self._catalog.unread(c.alias)", "")),
+    _mutant("of an if around a query the first branch is what runs", "queries", "Queries.relation",
+            ("return UNKNOWN if hidden else found", "return found")),
+    _mutant("a text with Jinja in it is that text", "variance", "mark",
+            ("node.meta[_VARIES] = Variance.hard", "pass")),
+    _mutant("AND of TRUE and NULL is TRUE", "evaluate", "both", ("None if None in (left, right) else TRUE", "TRUE")),
+    _mutant("columns that were compared are equal", "evaluate", "Evaluator.assume",
+            ("isinstance(node, exp.EQ) and set(truths) == {TRUE}", "isinstance(node, exp.EQ)")),
+    _mutant("of two columns of one name the last is read", "queries", "Queries._projections",
+            ("values[name] = ANY if name in values else self", "values[name] = self")),
+    _mutant("columns of one name are one column", "queries", "Queries._complete",
+            ("if len(names) != len(set(names)):", "if not node:")),
+    _mutant("beside OR as beside AND the other side holds", "rewrite", "Rewrite._beside",
+            ("reading is not wanted or", "")),
+    _mutant("an inner query's alias is the outer's", "rewrite", "_defined_inside", ("return True", "return False")),
+    _mutant("a join that finds nothing goes, whatever its columns are used for", "rewrite", "Rewrite.empty_join",
+            ('("group", "order", "qualify", "where", "joins")', "()")),
     _mutant("an AND beside Jinja binds as it is read", "variance", "_mark_conditions",
             ("place.meta[_VARIES] = Variance.hard", "pass")),
 )  # fmt: skip

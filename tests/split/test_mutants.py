@@ -8,9 +8,6 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-import split.evaluate
-import split.queries
-import split.variance
 from split.engine import specialise
 from tests.split import test_traps
 from tests.split.mutants import MUTANTS, Mutant
@@ -39,8 +36,6 @@ def test_an_unsafe_rule_is_noticed(
     mutant: Mutant, data_sets: list[duckdb.DuckDBPyConnection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mutant.apply(monkeypatch)
-    for module in (split.queries, split.evaluate):
-        monkeypatch.setattr(module, "around", split.variance.around)
     assert _caught_by(data_sets) is not None
 
 

@@ -50,6 +50,15 @@ CASES = {
     "a Commercial filter that became redundant stays": ("select id from brands where segment = 'Commercial'", KEPT),
     "a value that nobody declared stays": ("select id from orders where brand = 'Alfa'", KEPT),
     "NULLIF makes NULL of what is there": ("select id from orders where nullif(brand, 'Alpha') <> 'x'", KEPT),
+    "what NULLIF makes NULL is kept out": (
+        "select id from (select id, nullif(brand, 'Alpha') as b from accounts) as t where b <> 'Ent'",
+        "select id from (select id, nullif(brand, 'Alpha') as b from accounts) as t where b is not null",
+    ),
+    "a LEFT JOIN may find nothing": (
+        "select a.id from accounts as a left join accounts as b on b.id = a.score where b.brand <> 'Ent'",
+        "select a.id from accounts as a left join accounts as b on b.id = a.score where b.brand is not null",
+    ),
+    "EXCEPT nothing stays": ("select id from orders except select id from contracts", KEPT),
     "COALESCE brings a gone value back": ("select id from orders where coalesce(brand, 'Ent') = 'Ent'", KEPT),
     "an anti-join to nothing keeps every row": (
         "select o.id from orders as o left join contracts as c on c.id = o.id where c.id is null",
@@ -69,6 +78,18 @@ CASES = {
             "where a.brand = 'Beta'"
         ),
         KEPT,
+    ),
+    "the condition of a LEFT JOIN does not keep NULL out of the left side": (
+        "select o.id from orders as o left join regions as r on o.brand is not null where o.brand <> 'Ent'",
+        "select o.id from orders as o left join regions as r on o.brand is not null where o.brand is not null",
+    ),
+    "a RIGHT JOIN leaves the left side empty where nothing matches": (
+        "select r.region from accounts as a right join regions as r on a.name = r.region where a.brand <> 'Ent'",
+        "select r.region from accounts as a right join regions as r on a.name = r.region where a.brand is not null",
+    ),
+    "beside OR only rows for which the other side is FALSE count": (
+        "select id from orders where brand is not null or brand <> 'Ent'",
+        "select id from orders where brand is not null or brand is not null",
     ),
     "a join to nothing goes and its columns are NULL": (
         "select o.id, c.note from orders as o left join contracts as c on c.id = o.id",
