@@ -1,0 +1,13 @@
+"""Everything here is marked `kubernetes`: it needs the tools that `make test-kubernetes` installs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.kubernetes)
