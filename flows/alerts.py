@@ -16,12 +16,9 @@ from prefect.states import State
 
 from connectors.errors import MgdwError
 from connectors.secrets import resolved
-from flows.failures import Failure, StepFailed, told_once
+from flows.failures import Failure, StepFailed, listed, told_once
 from flows.secrets import resolver
 from flows.settings import FlowSettings
-
-_LONGEST_LIST = 12
-"""Names listed in one message before the rest is counted."""
 
 
 def failure_text(run: str, failures: tuple[Failure, ...], skipped: tuple[str, ...], link: str | None) -> str:
@@ -31,10 +28,10 @@ def failure_text(run: str, failures: tuple[Failure, ...], skipped: tuple[str, ..
     """
     lines = [f":red_circle: *{run}* failed"]
     for one, whats in told_once(failures).items():
-        names = f": {_listed(whats)}" if whats else ""
+        names = f": {listed(whats, '`')}" if whats else ""
         lines.append(f"*{one.step}*{names}\n>{one.cause.splitlines()[0]}\n>What to do: {one.remedy}")
     if skipped:
-        lines.append(f"*Skipped because of it:* {_listed(list(skipped))}")
+        lines.append(f"*Skipped because of it:* {listed(skipped, '`')}")
     if link:
         lines.append(f"<{link}|Open the run>")
     return "\n".join(lines)
@@ -50,12 +47,6 @@ def findings_text(source: str, sentences: Sequence[str]) -> str:
     return "\n".join([f":large_yellow_circle: *{source}* was loaded, but", *(f"• {one}" for one in sentences)])
 
 
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:_LONGEST_LIST])
-    rest = len(names) - _LONGEST_LIST
-    return f"{shown} and {rest} more" if rest > 0 else shown
-
-
 def run_link(flow_run: FlowRun) -> str | None:
     """The run's page in the Prefect UI; None when no UI is configured (a temporary server has none to open)."""
     url = get_current_settings().ui_url
@@ -63,8 +54,11 @@ def run_link(flow_run: FlowRun) -> str | None:
 
 
 async def tell_slack(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Flow hook for failed and crashed runs. Subflows are silent: their parent tells the whole story once."""
-    if flow_run.parent_task_run_id is not None:
+    """Flow hook for failed and crashed runs. Subflows are silent: their parent tells the whole story once.
+
+    With MGDW_ALERTS=automations it is silent, too, for a run that a worker started: the server tells of those.
+    """
+    if flow_run.parent_task_run_id is not None or _server_tells(flow_run):
         return
     error = await state.aresult(raise_on_failure=False)
     if isinstance(error, StepFailed):
@@ -74,6 +68,15 @@ async def tell_slack(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
     else:
         failures, skipped = (Failure(flow.name, "", state.message or state.name or "unknown", "Open the run."),), ()
     await post(failure_text(f"{flow.name} / {flow_run.name}", failures, skipped, run_link(flow_run)))
+
+
+def _server_tells(flow_run: FlowRun) -> bool:
+    """Whether the automations speak for this run: by its work queue they know one that a worker started."""
+    try:
+        alerts = FlowSettings.from_environment().alerts
+    except MgdwError:
+        return False  # `post` says what is wrong with the settings
+    return alerts == "automations" and flow_run.work_queue_id is not None
 
 
 async def post(text: str) -> bool:

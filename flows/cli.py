@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from rich.box import SIMPLE
@@ -22,14 +22,20 @@ from flows.failures import StepFailed, told_once
 from flows.report import load_rows
 from flows.settings import FlowSettings
 
+if TYPE_CHECKING:
+    from flows.automations import Applied
+    from flows.deploy import Change
+
 Tables = Annotated[list[str] | None, Parameter(help="STG tables; repeat for several, all without it.")]
 FlowName = Literal["daily-refresh", "salesforce", "netsuite", "zuora", "s3-usage", "dbt", "tableau"]
 
 app = App(name="mgdw", help="Run mg-dw's flows and look at its contract.")
 contract = App(name="contract", help="The contract: what every STG table looks like.")
 quarantined = App(name="quarantine", help="Rows that did not fit the contract: look, load again, let go.")
+automated = App(name="automations", help="The Prefect server's automations, which tell Slack when a run ends badly.")
 app.command(contract)
 app.command(quarantined)
+app.command(automated)
 app.command("split.cli:app", name="split", help="Take a mixed dbt project apart: classify, propose, verify, facts.")
 # Never narrower than the table of loads: a terminal wraps a long line, where rich would cut names short.
 _out = Console(highlight=False, width=max(Console().width, 132))
@@ -154,15 +160,25 @@ def deploy(
     if with_blocks:
         blocks()
     changes = asyncio.run(deploy(pool_type=pool_type, image=image, release=release))
-    colours = {"made": "green", "changed": "green", "unchanged": "dim", "retired": "yellow"}
-    grid = Table(box=SIMPLE, pad_edge=False)
-    for name in ("what", "name", "", "note"):
-        grid.add_column(name, overflow="fold", no_wrap=name == "name")
-    for one in changes:
-        grid.add_row(one.kind, escape(one.name), f"[{colours[one.what]}]{one.what}[/]", escape(one.note))
-    _out.print(grid)
-    counts = {what: sum(one.what == what for one in changes) for what in colours}
-    _out.print(", ".join(f"{count} {what}" for what, count in counts.items() if count))
+    _print_changes(changes)
+
+
+@automated.command(name="apply")
+def apply_automations() -> None:
+    """Bring the server's automations to what deployments/automations says, and write the Slack webhook's block."""
+    _prepare()
+    from flows.automations import apply
+
+    _print_changes(asyncio.run(apply()))
+
+
+@automated.command(name="show")
+def show_automations() -> None:
+    """Say what `apply` would do with the automations, and change nothing."""
+    _prepare()
+    from flows.automations import compared
+
+    _print_changes(asyncio.run(compared()))
 
 
 @app.command
@@ -291,6 +307,18 @@ def _quarantine(
     for row in rows:
         grid.add_row(*(escape(str(value)) for value in row.values()))
     _out.print(grid)
+
+
+def _print_changes(changes: Sequence[Change | Applied]) -> None:
+    colours = {"made": "green", "changed": "green", "unchanged": "dim", "retired": "yellow", "removed": "yellow"}
+    grid = Table(box=SIMPLE, pad_edge=False)
+    for name in ("what", "name", "", "note"):
+        grid.add_column(name, overflow="fold", no_wrap=name == "name")
+    for one in changes:
+        grid.add_row(one.kind, escape(one.name), f"[{colours[one.what]}]{one.what}[/]", escape(one.note))
+    _out.print(grid)
+    counts = {what: sum(one.what == what for one in changes) for what in colours}
+    _out.print(", ".join(f"{count} {what}" for what, count in counts.items() if count))
 
 
 def _print_loads(results: list[LoadResult]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from connectors.errors import MgdwError
+
+_LONGEST_LIST = 12
+"""Names told in one message before the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,17 @@ class StepFailed(MgdwError):
         prefix = "" if first.step == step else f"{first.step}: "
         super().__init__(f"{step} failed: {prefix}{first.text}{more}", remedy=first.remedy)
 
+    def __str__(self) -> str:
+        """The whole story in plain lines. It becomes the message of the run's state: the UI shows it, and the server's
+        automation, which knows nothing else of the run, tells it to Slack."""
+        lines = [f"{self.step} failed"]
+        for one, whats in told_once(self.failures).items():
+            names = f" ({listed(whats)})" if whats else ""
+            lines += [f"{one.step}{names}: {one.cause.splitlines()[0]}", f"  What to do: {one.remedy}"]
+        if self.skipped:
+            lines.append(f"Skipped because of it: {listed(self.skipped)}")
+        return "\n".join(lines)
+
 
 def told_once(failures: Iterable[Failure]) -> dict[Failure, list[str]]:
     """Failures with the same step, cause and remedy as one (its `what` empty), with all they concern."""
@@ -60,6 +74,13 @@ def told_once(failures: Iterable[Failure]) -> dict[Failure, list[str]]:
         if failure.what and failure.what not in whats:
             whats.append(failure.what)
     return told
+
+
+def listed(names: Sequence[str], mark: str = "") -> str:
+    """The names with commas, each between marks; of a long list the first twelve, and how many more there are."""
+    shown = ", ".join(f"{mark}{name}{mark}" for name in names[:_LONGEST_LIST])
+    rest = len(names) - _LONGEST_LIST
+    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def flatten(error: BaseException) -> list[BaseException]:
