@@ -1,0 +1,1 @@
+"""A Kubernetes API with a Job controller and a kubelet that runs pods as processes of this machine. See README.md."""

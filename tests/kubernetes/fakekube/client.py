@@ -1,0 +1,250 @@
+"""`Cluster`: fakekube as a process, for tests: start it, look at it, break it, wait for what follows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import yaml
+
+from tests.kubernetes.fakekube import processes
+
+Object = dict[str, Any]
+T = TypeVar("T")
+ROOT = Path(__file__).parents[3]
+
+
+class Cluster:
+    """A fake cluster on a free port of 127.0.0.1. Its methods are the admin's; they block.
+
+    `manifests`: YAML files or folders the cluster begins with. `images`: prefixes of the images that can be pulled (all
+    but `…:missing` without). `mapped`: paths in pods and the folders that stand for them; folders that pods and tests
+    share are mapped to themselves when they lie below a path that is a volume of the pods. `back_off`: seconds before
+    a first retry, of Jobs and of containers."""
+
+    def __init__(
+        self,
+        data: Path,
+        manifests: Iterable[Path] = (),
+        *,
+        images: Iterable[str] = (),
+        image_environment: Mapping[str, str] | None = None,
+        mapped: Mapping[str, Path] | None = None,
+        workdir: Path | None = None,
+        namespace: str = "mg-dw",
+        back_off: float = 10.0,
+        bookmark_every: float = 60.0,
+        port: int = 0,
+    ) -> None:
+        self.data = data.resolve()
+        self.namespace = namespace
+        words = [*(f"--manifests={path}" for path in manifests), *(f"--image={prefix}" for prefix in images)]
+        words += [f"--image-env={name}={value}" for name, value in (image_environment or {}).items()]
+        words += [f"--map={path}={folder}" for path, folder in (mapped or {}).items()]
+        words += [f"--workdir={workdir}"] if workdir else []
+        words += [f"--namespace={namespace}"]
+        self._words = [*words, f"--back-off={back_off}", f"--bookmark-every={bookmark_every}"]
+        self._port = port
+        self._process: subprocess.Popen[str] | None = None
+        self.url = ""
+
+    # Life
+
+    def start(self) -> None:
+        """Raises RuntimeError with what it wrote when it does not get ready."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "tests.kubernetes.fakekube", "--until-eof"]
+        command += [f"--port={self._port}", f"--data={self.data}"]
+        log = self.data / "fakekube.log"
+        with log.open("a") as errors:
+            self._process = subprocess.Popen(
+                [*command, *self._words], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                text=True, start_new_session=True,
+            )  # fmt: skip
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.startswith("fakekube is ready"):
+            self.stop()
+            raise RuntimeError(f"fakekube did not start:\n{log.read_text()}")
+        self.url = line.split()[-1]
+        self._http = httpx.Client(base_url=self.url, timeout=60.0, trust_env=False)
+
+    def stop(self) -> None:
+        """Stop it and whatever its pods have started."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._process = None
+        processes.kill(processes.CLUSTER, str(self.data))
+
+    def __enter__(self) -> Cluster:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def kubeconfig(self, path: Path, account: str | None = None) -> Path:
+        """Write a kubeconfig for a service account (`name`, or `system:serviceaccount:ns:name`), or for the admin."""
+        user = {"token": account} if account else {}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "fakekube",
+            "clusters": [{"name": "fakekube", "cluster": {"server": self.url}}],
+            "users": [{"name": "user", "user": user}],
+            "contexts": [
+                {"name": "fakekube", "context": {"cluster": "fakekube", "user": "user", "namespace": self.namespace}}
+            ],
+        }
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    # Looking
+
+    def request(self, method: str, path: str, body: Any = None, *, account: str | None = None) -> httpx.Response:
+        """Any request to the API; `path` as `/apis/batch/v1/...`. Answers of any status."""
+        headers = {"Authorization": f"Bearer {account}"} if account else {}
+        return self._http.request(method, path, json=body, headers=headers)
+
+    def pods(self, selector: str = "") -> list[Object]:
+        """The namespace's pods, by name."""
+        return self._list(f"/api/v1/namespaces/{self.namespace}/pods", selector)
+
+    def jobs(self, selector: str = "") -> list[Object]:
+        return self._list(f"/apis/batch/v1/namespaces/{self.namespace}/jobs", selector)
+
+    def events(self, selector: str = "") -> list[Object]:
+        return self._list(f"/api/v1/namespaces/{self.namespace}/events", selector)
+
+    def _list(self, path: str, selector: str) -> list[Object]:
+        response = self._http.get(path, params={"labelSelector": selector})
+        return response.raise_for_status().json()["items"]
+
+    def create(self, body: Object) -> Object:
+        """Create an object of any kind in the namespace. Raises httpx.HTTPStatusError with the API's text."""
+        from tests.kubernetes.fakekube import resources
+
+        resource = resources.by_kind(body["apiVersion"], body["kind"])
+        assert resource is not None, body["kind"]
+        between = f"/namespaces/{self.namespace}" if resource.namespaced else ""
+        response = self._http.post(f"{resource.root}{between}/{resource.plural}", json=body)
+        if response.is_error:
+            raise httpx.HTTPStatusError(response.json()["message"], request=response.request, response=response)
+        return response.json()
+
+    def delete(self, path: str, policy: str = "Background") -> None:
+        """Delete `jobs/x` or `pods/x`. Raises httpx.HTTPStatusError."""
+        root = "/apis/batch/v1" if path.startswith("jobs/") else "/api/v1"
+        full = f"{root}/namespaces/{self.namespace}/{path}"
+        self._http.request("DELETE", full, json={"propagationPolicy": policy}).raise_for_status()
+
+    def logs(self, pod: Object | str) -> str:
+        return self._http.get(f"{self._path(pod)}/log").raise_for_status().text
+
+    def calls(self, start: int = 0) -> list[Object]:
+        """Every request to the API so far from the `start`th on: verb, resource, namespace, name, user, status, query."""
+        return self._http.get("/_fakekube/calls", params={"start": start}).raise_for_status().json()
+
+    def processes(self, pod: Object) -> list[int]:
+        """Pids of the pod's living processes."""
+        return processes.marked(processes.POD, pod["metadata"]["uid"])
+
+    def wait_for(self, look: Callable[[Cluster], T | bool | None], seconds: float = 60.0, what: str = "") -> T:
+        """What `look` answers as soon as it is true; looked at anew after every change in the cluster.
+
+        Raises TimeoutError."""
+        end = time.monotonic() + seconds
+        version = 0
+        while True:
+            seen = self._version()
+            if found := look(self):
+                return found  # type: ignore[return-value]
+            if time.monotonic() > end:
+                raise TimeoutError(
+                    f"{what or 'what was waited for'} did not happen within {seconds:g} s\n{self.describe()}"
+                )
+            version = max(version, seen)
+            self._http.get("/_fakekube/wait", params={"version": version, "seconds": max(end - time.monotonic(), 0.0)})
+
+    def _version(self) -> int:
+        return self._http.get("/_fakekube/wait", params={"version": -1}).raise_for_status().json()["version"]
+
+    def describe(self) -> str:
+        """Jobs, pods and events in a few lines, for the message of a test that fails."""
+        lines = [f"job {one['metadata']['name']}: {one.get('status')}" for one in self.jobs()]
+        lines += [f"pod {one['metadata']['name']}: {one['status'].get('phase')} "
+                  f"{[each['state'] for each in one['status'].get('containerStatuses', ())]}" for one in self.pods()]  # fmt: skip
+        lines += [f"{one['reason']}: {one['message']}" for one in self.events() if one["type"] == "Warning"]
+        return "\n".join(lines)
+
+    # Breaking
+
+    def evict(self, pod: Object | str) -> httpx.Response:
+        """As a drain does: SIGTERM, the grace, SIGKILL. Answers 201, or 429 when a disruption budget forbids it."""
+        name = _name(pod)
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": self.namespace}}
+        return self._http.post(f"{self._path(pod)}/eviction", json=body)
+
+    def kill(self, pod: Object | str) -> None:
+        """SIGKILL to every process of the pod, without a word."""
+        self._break(f"pods/{self.namespace}/{_name(pod)}/kill")
+
+    def oom(self, pod: Object | str) -> None:
+        """End the pod's containers as the kernel does above the memory limit."""
+        self._break(f"pods/{self.namespace}/{_name(pod)}/oom")
+
+    def lose_node(self, name: str) -> None:
+        """The machine is gone: its processes die and nobody reports it. What a cluster notices of it comes only with
+        `node_unreachable` (after some 50 s), `evict_unreachable` (5 minutes later) and `remove_node` (when the cloud
+        says that the machine does not exist)."""
+        self._break(f"nodes/{name}/lose")
+
+    def node_unreachable(self, name: str) -> None:
+        self._break(f"nodes/{name}/unreachable")
+
+    def evict_unreachable(self, name: str) -> None:
+        self._break(f"nodes/{name}/evict")
+
+    def remove_node(self, name: str) -> None:
+        self._break(f"nodes/{name}/remove")
+
+    def restore_node(self, name: str) -> None:
+        self._break(f"nodes/{name}/restore")
+
+    def partition(self) -> None:
+        """Nobody reaches the API: streams are cut and connections dropped. Pods go on."""
+        self._break("api/partition")
+
+    def heal(self) -> None:
+        self._break("api/heal")
+
+    def compact(self) -> None:
+        """Forget the history: a watch that comes back gets 410 Gone."""
+        self._break("api/compact")
+
+    def hang_up(self) -> None:
+        """Cut every watch once, as a load balancer does."""
+        self._break("api/hang-up")
+
+    def _break(self, path: str) -> None:
+        self._http.post(f"/_fakekube/{path}").raise_for_status()
+
+    def _path(self, pod: Object | str) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/pods/{_name(pod)}"
+
+
+def _name(pod: Object | str) -> str:
+    return pod if isinstance(pod, str) else pod["metadata"]["name"]
