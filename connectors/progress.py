@@ -12,7 +12,13 @@ Stage = Literal["planned", "waiting", "extracting", "extracted", "loading", "loa
 
 @dataclass(frozen=True)
 class ProgressEvent:
-    """One step of one table. `rows` and `bytes` are totals of the batch so far."""
+    """One step of one table.
+
+    Attributes:
+        rows, bytes: totals of the batch so far.
+        of_rows, of_bytes: what the batch will have, where the source has told; else 0.
+        batches: with `planned`, how many batches of the table will come.
+    """
 
     source: str
     table: str
@@ -20,6 +26,9 @@ class ProgressEvent:
     rows: int = 0
     bytes: int = 0
     note: str = ""
+    of_rows: int = 0
+    of_bytes: int = 0
+    batches: int = 0
 
 
 _listeners: list[Callable[[ProgressEvent], None]] = []

@@ -94,7 +94,7 @@ class _Run:
             change = judge(table, await self.source.drift(table), state.fields, self.source.fits)
             self.outcome.changes.append(change)
             planned = await plan(table, state)
-            self._event(table.name, "planned" if planned else "unchanged")
+            self._event(table.name, "planned" if planned else "unchanged", batches=len(planned))
             known = {"absent": change.absent, "extra": change.extra, "origin": self.source.origin}
             return [replace(request, **known) for request in planned]
 
@@ -173,8 +173,8 @@ class _Run:
         self.outcome.failures.append(TableFailure(table, named))
         self._event(table, "failed", error.cause if isinstance(error, MgdwError) else f"{type(error).__name__}")
 
-    def _event(self, table: str, stage: Stage, note: str = "") -> None:
-        emit(ProgressEvent(self.source.name, table, stage, note=note))
+    def _event(self, table: str, stage: Stage, note: str = "", batches: int = 0) -> None:
+        emit(ProgressEvent(self.source.name, table, stage, note=note, batches=batches))
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from typing import Annotated
 
 from prefect import flow
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import TableArtifact
 
 from connectors.errors import ConfigurationError
 from flows.alerts import tell_slack
+from flows.artifacts import publish
 from flows.checks import Check, Diagnosis, Status, run_checks
 from flows.checks.configuration import contract_check, secrets_check, settings_check
 from flows.checks.dbt import dbt_check
@@ -44,7 +45,7 @@ async def doctor(only: Groups = (), send: bool = False) -> list[Diagnosis]:
         {"check": d.check, "where": d.where, "status": d.status.value, "found": d.found, "what to do": d.remedy}
         for d in found
     ]
-    await acreate_table_artifact(key="doctor", table=table, description="What a run needs, as seen from here")
+    await publish(TableArtifact(key="doctor", table=table, description="What a run needs, as seen from here"))
     if failures := [Failure(d.check, d.where, d.found, d.remedy) for d in found if d.status is Status.FAILED]:
         raise StepFailed("doctor", failures)
     return found

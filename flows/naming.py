@@ -1,4 +1,4 @@
-"""Names of flow runs in the UI, from the run's parameters. Until a deployment's run starts it has Prefect's own words."""
+"""Names of flow runs, from the run's own parameters. Until it starts, a run of a deployment has a name of Prefect's."""
 
 from __future__ import annotations
 

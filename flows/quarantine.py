@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from prefect import flow
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import TableArtifact
 from prefect.logging import get_run_logger
 
 from connectors.contract import Contract
@@ -13,6 +13,7 @@ from connectors.errors import ConfigurationError
 from connectors.warehouse import QuarantinedRow, QuarantineGroup, Warehouse
 from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
+from flows.artifacts import publish
 from flows.gcp import google_access
 from flows.load import source_of
 from flows.naming import action_name
@@ -58,7 +59,7 @@ async def quarantine(
                 dropped = await warehouse.drop_quarantined(table, batch_id=batch or None, reason=reason or None)
                 get_run_logger().info("%s: %s rows let go", table, dropped)
             rows = [group_row(group) for group in await warehouse.quarantined(table)]
-    await acreate_table_artifact(key="quarantine", table=rows, description=f"quarantine {action}")
+    await publish(TableArtifact(key="quarantine", table=rows, description=f"quarantine {action}"))
     return rows
 
 

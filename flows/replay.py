@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from prefect import flow
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import TableArtifact
 from prefect.logging import get_run_logger
 
 from connectors.batch import Manifest
@@ -16,6 +16,7 @@ from connectors.replay import replay as replay_table
 from connectors.warehouse import LoadResult, Warehouse
 from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
 from flows.alerts import tell_slack
+from flows.artifacts import publish
 from flows.failures import Failure
 from flows.gcp import google_access
 from flows.load import LoadFailed, run_id, source_of
@@ -71,7 +72,7 @@ async def replayed(
             except MgdwError as error:
                 failures.append(Failure.of("replay", table.name, error))
     rows = load_rows(results, failures)
-    await acreate_table_artifact(key="replay", table=rows, description="What the lake brought to STG again")
+    await publish(TableArtifact(key="replay", table=rows, description="What the lake brought to STG again"))
     if failures:
         raise LoadFailed("replay", failures, results)
     return results

@@ -9,6 +9,7 @@ from connectors.warehouse import LoadResult
 from flows.failures import Failure
 
 _NUMBERS = ("read", "inserted", "updated", "deleted", "unchanged", "stale", "quarantined")
+_FIXED = "\N{NO-BREAK SPACE}"
 _LIST_PRICE = 6.25
 """US dollars a TiB, on demand, in the location US (Google Cloud price list, BigQuery, 2026)."""
 
@@ -53,9 +54,8 @@ def load_rows(results: Sequence[LoadResult], failures: Sequence[Failure]) -> lis
         row = merged.setdefault(
             result.table,
             {
-                "table": result.table, "batches": 0, "read": 0, "inserted": 0, "updated": 0, "deleted": 0,
-                "unchanged": 0, "stale": 0, "quarantined": 0, "window": "", "state": "unchanged",
-                **dict.fromkeys(costs, 0),
+                "table": result.table, "state": "unchanged", "window": "", "read": 0, "inserted": 0, "updated": 0,
+                "deleted": 0, "quarantined": 0, "unchanged": 0, "stale": 0, "batches": 0, **dict.fromkeys(costs, 0),
             },
         )  # fmt: skip
         row["batches"] += 1
@@ -67,6 +67,14 @@ def load_rows(results: Sequence[LoadResult], failures: Sequence[Failure]) -> lis
         row["state"] = "loaded" if row["inserted"] or row["updated"] or row["deleted"] else "unchanged"
     rows = [merged[name] for name in sorted(merged)]
     return rows + [{"table": f.what, "state": "failed", "cause": f.cause, "what to do": f.remedy} for f in failures]
+
+
+def loaded_text(result: LoadResult) -> str:
+    """`27 rows (5 inserted, 21 updated, 1 deleted), 06-15 06:00 → 06-16 06:00`, for the log."""
+    names = ("inserted", "updated", "deleted", "unchanged", "stale")
+    counted = ", ".join(f"{getattr(result, name)} {name}" for name in names if getattr(result, name))
+    done = "loaded by an earlier run" if result.skipped else counted
+    return f"{result.read} rows{f' ({done})' if done else ''}, {window_text(result)}"
 
 
 def window_text(result: LoadResult) -> str:
@@ -83,32 +91,35 @@ def summary_markdown(
     skipped: Sequence[str],
     *,
     nodes: Sequence[Costly] = (),
+    links: Sequence[str] = (),
 ) -> str:
     """The run summary of the daily refresh as markdown.
 
     Args:
         built: how many dbt nodes ended how.
         nodes: the dbt nodes, for what they cost.
+        links: lines of markdown with where to look next.
     """
     total = {n: sum(getattr(r, n) for r in results) for n in ("read", "inserted", "updated", "deleted", "quarantined")}
     verdict = "Failed" if failures else "Done"
-    numbers = ("read", "inserted", "updated", "deleted", "unchanged", "quarantined")
+    # What is wider than the page wraps the windows: a column of zeros gives way.
+    numbers = ("read", "inserted", "updated", "deleted", *(["quarantined"] if total["quarantined"] else []))
     counted = ", ".join(f"{count:,} {name}" for name, count in total.items())
     lines = ["# Daily refresh", "", f"**{verdict}**: rows {counted}.", ""]
+    if failures:
+        lines += ["## What failed", ""]
+        lines += [f"- **{f.step}** {f.what}: {f.cause} *What to do: {f.remedy}*" for f in failures] + [""]
+    if skipped:
+        lines += ["Skipped because of it: " + ", ".join(skipped), ""]
+    lines += ["Tableau: " + (", ".join(refreshed) or "nothing refreshed"), ""]
+    lines += ["dbt: " + (", ".join(f"{n} {status}" for status, n in sorted(built.items())) or "nothing built"), ""]
+    lines += [line for link in links for line in (link, "")]
     if cost := cost_text([*results, *nodes]):
         lines += [f"Cost: {cost} (loads: {cost_text(results) or 'nothing'}; dbt: {cost_text(nodes) or 'nothing'}).", ""]
     if results and (costs := cost_columns(results, results[0])):
         numbers = (*numbers, *costs)
     lines += [f"| table | {' | '.join(numbers)} | window |", f"|---|{'---:|' * len(numbers)}---|"]
-    lines += [
-        f"| {row['table']} | {' | '.join(f'{row[name]:,}' for name in numbers)} | {row['window']} |"
-        for row in load_rows(results, ())
-    ]
-    lines += ["", "dbt: " + (", ".join(f"{n} {status}" for status, n in sorted(built.items())) or "nothing built")]
-    lines += ["", "Tableau: " + (", ".join(refreshed) or "nothing refreshed")]
-    if failures:
-        lines += ["", "## Failures", ""]
-        lines += [f"- **{f.step}** {f.what}: {f.cause} *What to do: {f.remedy}*" for f in failures]
-    if skipped:
-        lines += ["", "Skipped because of them: " + ", ".join(skipped)]
+    for row in load_rows(results, ()):
+        cells = (row["table"], *(f"{row[name]:,}" for name in numbers), row["window"].replace(" ", _FIXED))
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

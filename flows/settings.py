@@ -10,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from connectors.contract import Contract, load_contract
 from connectors.errors import ConfigurationError
-from connectors.settings import SystemSettings
+from connectors.settings import SafeUrl, SystemSettings
 from connectors.warehouse.settings import WarehouseSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -72,6 +72,9 @@ class FlowSettings(SystemSettings):
         default="flow",
         description="Who tells Slack of a failed run: the flow itself, or automations of the Prefect server, which also "
         "hear of runs that died without a word.",
+    )
+    dbt_docs_url: SafeUrl | None = Field(
+        default=None, description="Where dbt's docs are served, for the link in the daily refresh's summary."
     )
     hyper_dir: Folder | None = Field(
         default=None, description="Folder for .hyper files of the marts, for people without a Tableau server."

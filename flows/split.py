@@ -6,9 +6,10 @@ import asyncio
 from pathlib import Path
 
 from prefect import flow
-from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, acreate_table_artifact
+from prefect.artifacts import LinkArtifact, MarkdownArtifact, TableArtifact
 
 from flows.alerts import tell_slack
+from flows.artifacts import publish
 from flows.failures import Failure, StepFailed
 from flows.parameters import PathOrNone
 from split.report import Findings, decisions, progress
@@ -93,9 +94,9 @@ async def _publish(reported: Reported) -> None:
         {"model": m.name, "class": m.label, "state": findings.state(m).value, "cuts": len(m.cuts), "path": m.path}
         for m in findings.project.models
     ]
-    await acreate_table_artifact(key="split-classes", table=table, description=f"Models of {findings.project.name}")
-    await acreate_markdown_artifact(key="split-decisions", markdown=decisions_markdown(findings))
-    await acreate_link_artifact(key="split-report", link=reported.page.resolve().as_uri(), link_text="The report")
+    await publish(TableArtifact(key="split-classes", table=table, description=f"Models of {findings.project.name}"))
+    await publish(MarkdownArtifact(key="split-decisions", markdown=decisions_markdown(findings)))
+    await publish(LinkArtifact(key="split-report", link=reported.page.resolve().as_uri(), link_text="The report"))
 
 
 def decisions_markdown(findings: Findings) -> str:

@@ -43,7 +43,8 @@ class Reader:
 
     Args:
         at_once: ranges of one selection that are read side by side.
-        told: called after each page with the rows and compressed bytes so far.
+        told: called after each page with the rows and compressed bytes so far, and the rows the source counts (0 if it
+            does not say).
     """
 
     client: NetSuiteClient
@@ -51,16 +52,16 @@ class Reader:
     prefix: str
     part_rows: int
     at_once: int
-    told: Callable[[int, int], None] = lambda _rows, _bytes: None
+    told: Callable[[int, int, int], None] = lambda _rows, _bytes, _of_rows: None
 
     async def read(self, selection: Selection, kind: PartKind) -> Reading:
         """All rows of the selection as parts. Raises CountMismatch, and what the queries raise."""
-        rows = size = 0
+        rows = size = of_rows = 0
 
         def told(more_rows: int, more_bytes: int) -> None:
             nonlocal rows, size
             rows, size = rows + more_rows, size + more_bytes
-            self.told(rows, size)
+            self.told(rows, size, of_rows)
 
         page_rows = self.client.page_rows(len(selection.header))
         writer = PartWriter(self.lake, self.prefix, kind, selection.header, self.part_rows, told)
@@ -69,7 +70,9 @@ class Reader:
             return await self.client.query(query, page_rows)
 
         opening = await fetch(selection.page())
-        ranges = await self._ranges(selection, page_rows, opening.envelope.get("totalResults"))
+        total = opening.envelope.get("totalResults")
+        of_rows = total if isinstance(total, int) else 0
+        ranges = await self._ranges(selection, page_rows, total)
 
         async def one(number: int, span: Range) -> Reading:
             first = opening if span == Range() else None

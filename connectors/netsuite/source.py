@@ -133,7 +133,7 @@ class NetSuiteSource(Source):
             request.prefix,
             self._settings.part_rows,
             self._settings.concurrency,
-            lambda rows, size: _tell(table, "extracting", rows, size),
+            lambda rows, size, of_rows: _tell(table, "extracting", rows, size, of_rows),
         )
         details: dict[str, Any] = {}
         parts: list[Part] = []
@@ -198,8 +198,8 @@ class NetSuiteSource(Source):
         )
 
 
-def _tell(table: Table, stage: Stage, rows: int = 0, size: int = 0) -> None:
-    emit(ProgressEvent(table.source, table.name, stage, rows=rows, bytes=size))
+def _tell(table: Table, stage: Stage, rows: int = 0, size: int = 0, of_rows: int = 0) -> None:
+    emit(ProgressEvent(table.source, table.name, stage, rows=rows, bytes=size, of_rows=of_rows))
 
 
 __all__ = ["SUITEQL_PATH", "NetSuiteSource"]

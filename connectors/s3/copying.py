@@ -65,6 +65,7 @@ class BatchCopy:
         self._may_follow = may_follow
         self._rows = 0
         self._bytes = 0
+        self._of_bytes = sum(file.size for file in request.files)
 
     async def run(self) -> Manifest | None:
         """Copy what is not in the lake yet and commit it. Returns None if no file of the batch could be read.
@@ -213,4 +214,5 @@ class BatchCopy:
         return UnreadableFile(cause, remedy=RESEND, table=self._request.table.name, key=key)
 
     def _tell(self, stage: Stage) -> None:
-        emit(ProgressEvent("s3", self._request.table.name, stage, self._rows, self._bytes))
+        event = ProgressEvent("s3", self._request.table.name, stage, self._rows, self._bytes, of_bytes=self._of_bytes)
+        emit(event)

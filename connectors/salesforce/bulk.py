@@ -64,9 +64,12 @@ class BulkQuery:
             UnreadableFile: a page is not the CSV it should be.
         """
         job = await self._wait(job_id)
+        counted = job.get("numberRecordsProcessed")
+        if isinstance(counted, int):
+            sink.expect(counted)
         copy = PageCopy(self._session, self._settings, f"{self._jobs}/{job_id}", query.fields, sink)
         pages = await copy.all()
-        rows, counted = sum(page.rows for page in pages), job.get("numberRecordsProcessed")
+        rows = sum(page.rows for page in pages)
         if rows != counted:
             raise CountMismatch(
                 f"{query.table.name}: the result pages of job {job_id} hold {rows} rows, the job counted {counted}",

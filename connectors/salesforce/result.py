@@ -35,10 +35,19 @@ class Sink:
     kind: PartKind = "rows"
     rows: int = 0
     bytes: int = 0
+    of_rows: int = 0
 
     def say(self, stage: Stage) -> None:
         """Tell who listens how far the batch is."""
-        emit(ProgressEvent(self.table.source, self.table.name, stage, rows=self.rows, bytes=self.bytes))
+        emit(
+            ProgressEvent(
+                self.table.source, self.table.name, stage, rows=self.rows, bytes=self.bytes, of_rows=self.of_rows
+            )
+        )
+
+    def expect(self, rows: int) -> None:
+        """Rows that a job has found and that will be added."""
+        self.of_rows = self.rows + rows
 
     def add(self, rows: int, size: int) -> None:
         """Count a page and tell of it."""

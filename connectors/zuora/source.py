@@ -246,12 +246,12 @@ class ZuoraSource(Source):
 
     async def _fetched(self, form: Form, job: JobResult, lake: Lake) -> Manifest:
         request, table = form.ask.request, form.ask.table
-        received = 0
+        received, of_rows = 0, sum(job.results[query.name].rows for query in form.queries)
 
         def told(size: int) -> None:
             nonlocal received
             received += size
-            _tell(table, "extracting", 0, received)
+            _tell(table, "extracting", 0, received, of_rows)
 
         download = Download(self._session, lake, request.prefix, table, told)
         parts: list[Part] = []
@@ -301,5 +301,5 @@ def _concerns_all(error: MgdwError) -> bool:
     )
 
 
-def _tell(table: Table, stage: Stage, rows: int = 0, size: int = 0) -> None:
-    emit(ProgressEvent(table.source, table.name, stage, rows=rows, bytes=size))
+def _tell(table: Table, stage: Stage, rows: int = 0, size: int = 0, of_rows: int = 0) -> None:
+    emit(ProgressEvent(table.source, table.name, stage, rows=rows, bytes=size, of_rows=of_rows))
