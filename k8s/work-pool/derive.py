@@ -111,6 +111,9 @@ def template() -> dict[str, Any]:
 
     spec = configuration["job_manifest"]["spec"]
     spec["activeDeadlineSeconds"] = "{{ active_deadline_seconds }}"
+    # Else a pod that is being evicted counts as failed while Prefect in it still says that it is to run again, and the
+    # worker's observer may be quicker and call the run crashed.
+    spec["podReplacementPolicy"] = "Failed"
     spec["template"]["metadata"] = {
         "labels": dict(COMPONENT),
         "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "{{ safe_to_evict }}"},
