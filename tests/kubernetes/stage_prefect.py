@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +17,44 @@ from tests.kubernetes.stage_processes import Process, free_port, plain_environme
 
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _START_SECONDS = 180.0
-_REQUEST = re.compile(r'127\.0\.0\.1:\d+ - "(GET|POST|PUT|PATCH|DELETE) (/api/\S*) HTTP')
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OURS = "asked-by=test"
 """Marks a test's own questions in the access log."""
 _POLLING = ("get_scheduled_flow_runs", "/workers/heartbeat", "/api/health", "/api/work_pools/mg-dw ", "/api/ready")
 """What a worker asks all the time, whether or not anything runs."""
+AUTH = "mg-dw:a password of the stage"
 _SETTINGS = {
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_LOGGING_LEVEL": "INFO",
+    "PREFECT_SERVER_UI_ENABLED": "false",
     # No schedule of prefect.yaml may come due in the middle of a test.
     "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
+    # What takes minutes in the cluster takes seconds here.
     "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "2",
     "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "5",
     "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "2",
-    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
 }
 
 
 class PrefectServer:
-    """`prefect server start` on a PostgreSQL; it keeps its port when it is restarted."""
+    """`prefect server start` on a PostgreSQL; it keeps its port when it is restarted.
 
-    def __init__(self, folder: Path, postgres: Postgres) -> None:
+    Args:
+        folder: for its log and its volume.
+        settings: the ConfigMap `prefect-server`.
+    """
+
+    def __init__(self, folder: Path, postgres: Postgres, settings: Mapping[str, str]) -> None:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}/api"
         environment = {
             **plain_environment(),
+            **settings,
             **_SETTINGS,
             "PREFECT_HOME": str(folder / "server"),
+            "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(folder / "server-ui"),
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url,
-            "PREFECT_SERVER_LOGGING_LEVEL": "INFO",
+            "PREFECT_SERVER_API_AUTH_STRING": AUTH,
         }
         prefect = Path(sys.executable).parent / "prefect"
         command = [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(self._port)]
@@ -53,6 +64,10 @@ class PrefectServer:
     def start(self) -> None:
         """Start and wait until it serves; the first start migrates the database."""
         self.process.start()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until it serves. Raises RuntimeError with its log when it does not come up."""
         self.process.wait_until(self.api.is_healthy, _START_SECONDS)
 
     def stop(self) -> None:
@@ -63,8 +78,9 @@ class PrefectServer:
         """Requests by method and path since `mark()`, ids as `{id}`, without a worker's polling and our questions."""
         with self.process.log.open("rb") as log:
             log.seek(mark)
-            found = _REQUEST.findall(log.read().decode(errors="replace"))
-        kept = (f"{method} {_UUID.sub('{id}', path)}" for method, path in found if _OURS not in path)
+            records = [json.loads(line) for line in log if line.startswith(b'{"name":"uvicorn.access"')]
+        asked = (f"{method} {path}" for _, method, path, *_ in (one["args"] for one in records))
+        kept = (_UUID.sub("{id}", one) for one in asked if _OURS not in one)
         return Counter(one for one in kept if not any(polling in f"{one} " for polling in _POLLING))
 
     def mark(self) -> int:
@@ -76,7 +92,8 @@ class Api:
     """The REST API, as a person's scripts would use it. Waits survive a restart of the server."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=30, params={"asked-by": "test"})
+        user, _, password = AUTH.partition(":")
+        self._client = httpx.Client(base_url=url, timeout=30, params={"asked-by": "test"}, auth=(user, password))
 
     def is_healthy(self) -> bool:
         """True when the server answers."""

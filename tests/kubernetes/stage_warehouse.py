@@ -14,7 +14,7 @@ from sandbox.sandbox import Sandbox
 from tests.dbt.test_marts_equal_books import assert_equal_to_the_books
 from tests.flows.oracle import Oracle
 
-_WAIT_SECONDS = "120"
+_WAIT_SECONDS = "600"
 """How long a pod waits for the DuckDB file, which one process at a time may open."""
 
 
@@ -35,14 +35,13 @@ class Warehouse:
         return {
             "MGDW_WAREHOUSE": "duckdb",
             "MGDW_DUCKDB_PATH": str(self.database),
-            "MGDW_DUCKDB_WAIT_SECONDS": _WAIT_SECONDS,
+            "MGDW_DUCKDB_LOCK_WAIT": _WAIT_SECONDS,
             "MGDW_LAKE": str(self.home / "lake"),
             "MGDW_DBT_TARGET": "local",
             "MGDW_DBT_TARGET_PATH": str(self.home / "dbt"),
             "MGDW_HYPER_DIR": str(self.home / "hyper"),
             "MGDW_TABLEAU_POLL_SECONDS": "0.2",
             "PREFECT_LOCAL_STORAGE_PATH": str(self.home / "results"),
-            "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
         }
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
