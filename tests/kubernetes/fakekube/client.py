@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,6 +98,15 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def within(self, namespace: str, labels: Mapping[str, str] | None = None) -> Cluster:
+        """The same cluster, looked at from another namespace, which is made when it is not there."""
+        other = copy.copy(self)
+        other.namespace = namespace
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": dict(labels or {})}}
+        if self.request("GET", f"/api/v1/namespaces/{namespace}").status_code == 404:
+            other.create(body)
+        return other
+
     def kubeconfig(self, path: Path, account: str | None = None) -> Path:
         """Write a kubeconfig for a service account (`name`, or `system:serviceaccount:ns:name`), or for the admin."""
         user = {"token": account} if account else {}
@@ -145,6 +156,11 @@ class Cluster:
             raise httpx.HTTPStatusError(response.json()["message"], request=response.request, response=response)
         return response.json()
 
+    def patch(self, path: str, patch: Object) -> Object:
+        """Merge a patch into an object. Raises httpx.HTTPStatusError."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        return self._http.patch(path, json=patch, headers=headers).raise_for_status().json()
+
     def delete(self, path: str, policy: str = "Background") -> None:
         """Delete `jobs/x` or `pods/x`. Raises httpx.HTTPStatusError."""
         root = "/apis/batch/v1" if path.startswith("jobs/") else "/api/v1"
@@ -153,6 +169,14 @@ class Cluster:
 
     def logs(self, pod: Object | str) -> str:
         return self._http.get(f"{self._path(pod)}/log").raise_for_status().text
+
+    @contextmanager
+    def stream(self, pod: Object | str, container: str | None = None) -> Iterator[Iterator[str]]:
+        """The lines that a pod writes, as they come, until it ends."""
+        query = {"follow": "true", **({"container": container} if container else {})}
+        with self._http.stream("GET", f"{self._path(pod)}/log", params=query, timeout=None) as response:
+            response.raise_for_status()
+            yield response.iter_lines()
 
     def calls(self, start: int = 0) -> list[Object]:
         """Every request to the API so far from the `start`th on: verb, resource, namespace, name, user, status, query."""
@@ -167,20 +191,18 @@ class Cluster:
 
         Raises TimeoutError."""
         end = time.monotonic() + seconds
-        version = 0
         while True:
-            seen = self._version()
+            version = self._changed_after(-1, 0.0)
             if found := look(self):
                 return found  # type: ignore[return-value]
-            if time.monotonic() > end:
-                raise TimeoutError(
-                    f"{what or 'what was waited for'} did not happen within {seconds:g} s\n{self.describe()}"
-                )
-            version = max(version, seen)
-            self._http.get("/_fakekube/wait", params={"version": version, "seconds": max(end - time.monotonic(), 0.0)})
+            if (left := end - time.monotonic()) <= 0:
+                happened = what or "what was waited for"
+                raise TimeoutError(f"{happened} did not happen within {seconds:g} s\n{self.describe()}")
+            self._changed_after(version, min(left, 30.0))
 
-    def _version(self) -> int:
-        return self._http.get("/_fakekube/wait", params={"version": -1}).raise_for_status().json()["version"]
+    def _changed_after(self, version: int, seconds: float) -> int:
+        query = {"version": version, "seconds": seconds}
+        return self._http.get("/_fakekube/wait", params=query).raise_for_status().json()["version"]
 
     def describe(self) -> str:
         """Jobs, pods and events in a few lines, for the message of a test that fails."""

@@ -13,8 +13,6 @@ from tests.kubernetes.fakekube.app import Api
 from tests.kubernetes.fakekube.cluster_state import ClusterState
 from tests.kubernetes.fakekube.pod_runner import PodRunner
 
-_LONGEST_WAIT = 30.0
-
 
 class Control:
     """The handlers; bodies and answers are JSON."""
@@ -38,13 +36,13 @@ class Control:
         return web.json_response([dataclasses.asdict(one) for one in self._api.calls[start:]])
 
     async def _wait(self, request: web.Request) -> web.Response:
-        """Answers when something has changed after `version`, or after half a minute."""
+        """Answers when something has changed after `version`, or after so many seconds."""
         store, after = self._state.store, int(request.query["version"])
         changed = asyncio.Event()
         forget = store.listen(lambda _: changed.set())
         try:
             if store.version <= after:
-                await asyncio.wait_for(changed.wait(), _LONGEST_WAIT)
+                await asyncio.wait_for(changed.wait(), float(request.query["seconds"]))
         except TimeoutError:
             pass
         finally:

@@ -101,12 +101,12 @@ class JobController:
                 verdict = decide(job["spec"].get("podFailurePolicy"), pod)
                 if verdict.fails_job:
                     job.update(conditions.put(job, "FailureTarget", "True", "PodFailurePolicy", verdict.message))
+                    status = job["status"]
                 if verdict.counts:
                     status["failed"] = status.get("failed", 0) + 1
             elif "deletionTimestamp" not in job["metadata"]:
                 continue
             self._remove_finalizer(pod)
-            status = job["status"]
 
     def _ended(self, job: Object) -> tuple[str, str] | None:
         """Why the Job has failed: reason and message."""

@@ -160,12 +160,13 @@ class PodRunner:
         self._volumes |= environment.make_volumes(self._store, self._pod, self.folder / "volumes")
         tmp = self.folder / "tmp"
         tmp.mkdir(exist_ok=True)
-        paths = environment.paths(container, self._volumes, {"/tmp": tmp, **settings.mapped})
+        paths = environment.paths(container, self._volumes, settings.mapped)
+        # What the image sets lies in its own /tmp; a /tmp in the pod's spec may be a folder that tests share with it.
+        inside = environment.Paths({"/tmp": tmp, **paths.prefixes})
+        image = {"HOME": "/tmp", "TMPDIR": "/tmp", **settings.images.variables}
         own = environment.variables(self._store, self._pod, container)
-        variables = {
-            "HOME": "/tmp", "TMPDIR": "/tmp", "HOSTNAME": metadata["name"], **settings.images.variables, **own,
-        }  # fmt: skip
-        found = {name: paths.host(value) for name, value in variables.items()}
+        found = {name: inside.host(value) for name, value in image.items()}
+        found |= {"HOSTNAME": metadata["name"], **{name: paths.host(value) for name, value in own.items()}}
         words = [*(container.get("command") or ()), *(container.get("args") or ())]
         words = [paths.host(environment.expand(word, own)) for word in words] or ["(the image's own command)"]
         folder = paths.host(container["workingDir"]) if "workingDir" in container else str(settings.workdir or tmp)
