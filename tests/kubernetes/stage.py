@@ -98,6 +98,23 @@ class Stage:
         here = {"MGDW_SECRETS": "environment", "MGDW_LEASE_SECONDS": "15"}
         return {**declared, **self.sandbox.environment(), **warehouse.environment(), **here}
 
+    def client_settings(self) -> dict[str, str]:
+        """What a person's terminal needs to reach the Prefect server."""
+        return {
+            "PREFECT_API_URL": self.server.url,
+            "PREFECT_API_AUTH_STRING": AUTH,
+            "PREFECT_HOME": str(self.folder / "terminal"),
+        }
+
+    def prefect(self, *words: str) -> str:
+        """Run the command `prefect` in a person's terminal; returns what it printed. Raises RuntimeError."""
+        return run([_BIN / "prefect", *words], {**plain_environment(), **self.client_settings()}, ROOT, 600)
+
+    def mgdw(self, warehouse: Warehouse, *words: str) -> str:
+        """Run the command `mgdw` beside the cluster, on the same warehouse. Raises RuntimeError with what it printed."""
+        settings = {**self.flow_settings(warehouse), **self.client_settings()}
+        return run([_BIN / "mgdw", *words], {**plain_environment(), **settings}, ROOT, 300)
+
     def deploy(self) -> str:
         """Run the Job of `k8s/jobs/deploy.yaml`. Returns what it printed."""
         text = (ROOT / "k8s" / "jobs" / "deploy.yaml").read_text().replace("IMAGE", IMAGE)
@@ -142,12 +159,45 @@ class Stage:
         finally:
             self._clean()
 
+    @contextmanager
+    def job_variables(self, deployment: str, **variables: str) -> Iterator[None]:
+        """A deployment whose runs get other job variables while the block runs."""
+        found = self.api.get(f"/deployments/name/{deployment}")
+        path, declared = f"/deployments/{found['id']}", found["job_variables"]
+        self.api.patch(path, job_variables={**declared, **variables})
+        try:
+            yield
+        finally:
+            self.api.patch(path, job_variables=declared)
+
+    @contextmanager
+    def automation(self, name: str, *, within: float) -> Iterator[None]:
+        """An automation that waits so many seconds instead of minutes while the block runs."""
+        [found] = [one for one in self.api.post("/automations/filter") if one["name"] == name]
+        fields = ("name", "description", "enabled", "tags", "trigger", "actions")
+        declared = {field: found[field] for field in fields}
+        self.api.put(f"/automations/{found['id']}", **declared | {"trigger": {**found["trigger"], "within": within}})
+        try:
+            yield
+        finally:
+            self.api.put(f"/automations/{found['id']}", **declared)
+
+    def slack(self, count: int) -> list[str]:
+        """What Slack was told, when it is so many messages."""
+        return wait_for(
+            f"{count} messages", lambda: len(self.sandbox.slack.texts) >= count and self.sandbox.slack.texts, 60
+        )
+
+    def wait_for_no_process(self) -> None:
+        """Until nothing lives that a pod has started."""
+        wait_for("end of the pods' processes", lambda: not self.processes(), 60)
+
     def _assert_quiet(self) -> None:
         unfinished = self.api.runs(
             state={"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED"]}}
         )
         assert [(run["name"], run["state_name"]) for run in unfinished] == []
-        wait_for("end of the pods' processes", lambda: not self.processes(), 30)
+        self.wait_for_no_process()
 
     def _clean(self) -> None:
         for faults in self.sandbox.faults.values():

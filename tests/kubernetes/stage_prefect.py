@@ -32,7 +32,7 @@ _SETTINGS = {
     "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "2",
     "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "5",
     "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "2",
-    "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
+    "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "30",
 }
 
 
@@ -111,6 +111,14 @@ class Api:
         answer = self._client.post(path, json=payload).raise_for_status()
         return answer.json() if answer.content else None
 
+    def put(self, path: str, **payload: Any) -> None:
+        """PUT a JSON object. Raises HTTPStatusError."""
+        self._client.put(path, json=payload).raise_for_status()
+
+    def patch(self, path: str, **payload: Any) -> None:
+        """PATCH with a JSON object. Raises HTTPStatusError."""
+        self._client.patch(path, json=payload).raise_for_status()
+
     def start_run(self, deployment: str, **parameters: Any) -> str:
         """Start `flow/deployment` now. Returns the id of its flow run."""
         found = self.get(f"/deployments/name/{deployment}")
@@ -123,6 +131,10 @@ class Api:
     def cancel(self, flow_run: str) -> None:
         """Ask for a run's end, as the button of the UI does."""
         self.post(f"/flow_runs/{flow_run}/set_state", state={"type": "CANCELLING", "name": "Cancelling"})
+
+    def retry(self, flow_run: str) -> None:
+        """Let a run that has ended begin again, as the button of the UI does."""
+        self.post(f"/flow_runs/{flow_run}/set_state", state={"type": "SCHEDULED", "name": "AwaitingRetry"}, force=True)
 
     def runs(self, **by: Any) -> list[dict[str, Any]]:
         """Flow runs by a filter of the API, oldest first."""
@@ -169,16 +181,10 @@ class Api:
                 f"{message}; its states: {self.states(flow_run)}; its log:\n{self.logs(flow_run)}"
             ) from None
 
-    def wait_child(self, parent: str, flow: str, *states: str, seconds: float = 120) -> dict[str, Any]:
-        """The newest run of `flow` that a run started, when it is in one of the states (types)."""
+    def wait_state_name(self, flow_run: str, name: str, seconds: float = 60) -> None:
+        """Until the run's state has this name."""
+        wait_for(f"{name}", lambda: self.run(flow_run)["state_name"] == name, seconds)
 
-        def look() -> str | None:
-            try:
-                runs = self.children(parent).get(flow)
-            except (httpx.TransportError, httpx.HTTPStatusError):
-                return None
-            return runs[-1]["id"] if runs else None
-
-        return self.wait(
-            wait_for(f"run of {flow} in {parent}", look, seconds), *(states or ("RUNNING",)), seconds=seconds
-        )
+    def wait_run_count(self, flow_run: str, count: int, seconds: float = 120) -> None:
+        """Until the run has begun so many times."""
+        wait_for(f"start {count} of the run", lambda: self.run(flow_run)["run_count"] >= count, seconds)

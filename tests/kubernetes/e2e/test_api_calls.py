@@ -1,0 +1,40 @@
+"""How often a run asks the Prefect server: counted in the server's own access log, worker and pod together."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.kubernetes.e2e.holding import REQUEST, held
+from tests.kubernetes.stage import Stage
+from tests.kubernetes.stage_processes import wait_for
+from tests.kubernetes.stage_warehouse import Warehouse
+
+_RENEWAL = "POST /api/v2/concurrency_limits/leases/{id}/renew"
+"""The one call that comes again with time: at three quarters of the lease, which is 300 s in the cluster, 30 s here."""
+_MOST = 60
+"""Calls of one child, renewals apart; measured: see benchmarks/README.md."""
+
+
+def test_a_child_asks_the_server_no_more_often_when_it_takes_longer(stage: Stage, warehouse: Warehouse) -> None:
+    short = _calls_of_a_child(stage, renewals=0)
+    long = _calls_of_a_child(stage, renewals=2)
+
+    assert long[_RENEWAL] >= 2
+    assert _counted(long) <= _counted(short) + 2, long - short
+    assert _counted(short) <= _MOST, short
+
+
+def _calls_of_a_child(stage: Stage, renewals: int) -> Counter[str]:
+    """A load of usage files that is held until its lease was renewed so many times."""
+    mark = stage.server.mark()
+    with held(stage.sandbox.faults["s3"], REQUEST["s3"]) as s3:
+        run = stage.api.start_run("s3-usage/s3-usage", full=True)
+        s3.wait()
+        wait_for("renewals", lambda: stage.server.requests_since(mark)[_RENEWAL] >= renewals, 180)
+    assert stage.api.wait(run)["state_name"] == "Completed"
+    stage.wait_for_no_process()
+    return stage.server.requests_since(mark)
+
+
+def _counted(calls: Counter[str]) -> int:
+    return sum(count for call, count in calls.items() if call != _RENEWAL)

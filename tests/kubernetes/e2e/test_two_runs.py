@@ -1,0 +1,27 @@
+"""Two runs at once: one works, the other waits, and one that nobody holds back is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kubernetes.e2e.holding import REQUEST, held
+from tests.kubernetes.e2e.outcome import DAILY, EACH_ONCE, LEFT, assert_refreshed
+from tests.kubernetes.stage import Stage
+from tests.kubernetes.stage_warehouse import Warehouse
+
+
+def test_of_two_runs_the_second_waits_and_one_beside_the_pool_is_refused(stage: Stage, warehouse: Warehouse) -> None:
+    with held(stage.sandbox.faults["s3"], REQUEST["s3"]) as s3:
+        first = stage.api.start_run(DAILY, sources=LEFT)
+        s3.wait()
+        second = stage.api.start_run(DAILY, sources=LEFT)
+        stage.api.wait_state_name(second, "AwaitingConcurrencySlot")
+        with pytest.raises(RuntimeError, match="another run") as refused:
+            stage.mgdw(warehouse, "run", "daily-refresh")
+        assert first in str(refused.value)
+        assert stage.api.children(second) == {}
+
+    assert_refreshed(stage, warehouse, first)
+    assert_refreshed(stage, warehouse, second, EACH_ONCE)
+    assert stage.api.run(second)["start_time"] >= stage.api.run(first)["end_time"]
+    assert set(warehouse.loads("s3").values()) == {1}
