@@ -139,7 +139,7 @@ class Api:
 def _verb(request: web.Request, target: Target) -> str:
     verb = _VERBS.get(request.method, "")
     if verb == "get" and target.name is None:
-        return "watch" if request.query.get("watch") in ("1", "true") else "list"
+        return "watch" if request.query.get("watch", "").lower() in ("1", "true") else "list"
     if verb == "delete" and target.name is None:
         return "deletecollection"
     if (verb == "create") is (target.name is not None) and target.subresource is None and verb != "delete" and (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import subprocess
 import sys
 import time
@@ -125,10 +126,26 @@ class Cluster:
 
     # Looking
 
-    def request(self, method: str, path: str, body: Any = None, *, account: str | None = None) -> httpx.Response:
-        """Any request to the API; `path` as `/apis/batch/v1/...`. Answers of any status."""
-        headers = {"Authorization": f"Bearer {account}"} if account else {}
-        return self._http.request(method, path, json=body, headers=headers)
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        account: str | None = None,
+        content_type: str = "application/json",
+    ) -> httpx.Response:
+        """Any request to the API; `path` as `/apis/batch/v1/...`. Answers of any status; raises httpx.TransportError."""
+        headers = {"Content-Type": content_type, **({"Authorization": f"Bearer {account}"} if account else {})}
+        content = None if body is None else json.dumps(body)
+        return self._http.request(method, path, content=content, params=query, headers=headers)
+
+    @contextmanager
+    def watch(self, path: str, query: Mapping[str, str]) -> Iterator[Iterator[Object]]:
+        """The events of a watch, as they come."""
+        with self._http.stream("GET", path, params=query, timeout=60) as response:
+            yield (json.loads(line) for line in response.iter_lines())
 
     def pods(self, selector: str = "") -> list[Object]:
         """The namespace's pods, by name."""

@@ -25,7 +25,7 @@ async def serve(request: web.Request, state: ClusterState, target: Target) -> we
     if name not in names:
         raise errors.bad_request(f"container {name} is not valid for pod {target.name}")
     runner = state.kubelet.runner(pod)
-    previous = query.get("previous") == "true"
+    previous = query.get("previous", "").lower() == "true"
     log = runner.log(name, previous=previous) if runner else None
     if log is None:
         if previous:
@@ -43,7 +43,7 @@ async def serve(request: web.Request, state: ClusterState, target: Target) -> we
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     await response.prepare(request)
     await response.write(written)
-    if query.get("follow") == "true":
+    if query.get("follow", "").lower() == "true":
         async for chunk in log.follow(position):
             await response.write(chunk)
     return response

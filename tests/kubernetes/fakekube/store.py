@@ -103,7 +103,7 @@ class Store:
             metadata["name"] = metadata["generateName"] + random_suffix()
         if self.find(resource, metadata.get("namespace"), metadata["name"]) is not None:
             raise errors.already_exists(resource, metadata["name"])
-        metadata["uid"] = str(uuid.uuid4())
+        metadata.setdefault("uid", str(uuid.uuid4()))
         metadata["creationTimestamp"] = stamp()
         if "spec" in made:
             metadata["generation"] = 1

@@ -30,7 +30,7 @@ async def serve(
     A version that is too old is answered within the stream (ERROR, 410), as a real server does."""
     query = request.query
     since = query.get("resourceVersion", "")
-    initial = since in ("", "0") or query.get("sendInitialEvents") == "true"
+    initial = since in ("", "0") or query.get("sendInitialEvents", "").lower() == "true"
     changes: asyncio.Queue[Change] = asyncio.Queue()
     forget = store.listen(changes.put_nowait)
     try:
@@ -49,7 +49,7 @@ async def serve(
             return response
         for one in present:
             await _send(response, "ADDED", one)
-        if query.get("sendInitialEvents") == "true":
+        if query.get("sendInitialEvents", "").lower() == "true":
             await _bookmark(response, resource, start, {"k8s.io/initial-events-end": "true"})
         for change in replay:
             await _tell(response, change, resource, namespace, matches)
@@ -60,7 +60,7 @@ async def serve(
             try:
                 change = await asyncio.wait_for(changes.get(), min(left, bookmark_every))
             except TimeoutError:
-                if query.get("allowWatchBookmarks") == "true":
+                if query.get("allowWatchBookmarks", "").lower() == "true":
                     await _bookmark(response, resource, version, {})
                 continue
             version = change.version
