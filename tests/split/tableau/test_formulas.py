@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from split.facts import ColumnFacts
-from split.formulas import FormulaError, fold, parse
+from split.tableau.formulas import FormulaError, fold, parse
 from split.values import declared
 
 BRAND = declared("orders", "brand", ColumnFacts(commercial=("Alpha", "Beta"), enterprise=("Ent", "Fed")))
+LINE = declared("orders", "line", ColumnFacts(commercial=("Alpha", "Beta"), enterprise=("Ent",), nullable=False))
+FIELDS = {"Brand": BRAND, "Line": LINE}
 
 FOLDED = {
     "IF [Brand]='Ent' THEN 1 ELSEIF [Brand]='Alpha' THEN 2 ELSE 3 END": "IF [Brand]='Alpha' THEN 2 ELSE 3 END",
     "IF [A]>1 THEN 1 ELSEIF [Brand]='Ent' THEN 2 ELSE 3 END": "IF [A]>1 THEN 1 ELSE 3 END",
     "IF [Brand]='Ent' THEN 1 ELSE 3 END // all others": "3 // all others",
     "CASE [Brand] WHEN 'Ent' THEN 'x' WHEN 'Alpha' THEN 'y' END": "CASE [Brand] WHEN 'Alpha' THEN 'y' END",
-    "IIF([Brand]=='Ent', 1, [A]+1)*2": "([A]+1)*2",
+    "IIF([Brand]=='Ent', 1, [A]+1)*2": "IIF([Brand]=='Ent', 1, [A]+1)*2",
+    "IIF([Line]=='Ent', 1, [A]+1)*2": "([A]+1)*2",
+    "IIF([Line]<>'Ent', [A], 0, 7)": "[A]",
+    "IIF([A]>1, IF [Line] = 'Ent' THEN 1 ELSE 2 END, 3)": "IIF([A]>1, 2, 3)",
     "SUM(IF [Brand]='Ent' THEN [A] END)": "SUM(null)",
     "{FIXED [Brand], [Id] : SUM(IF [Brand] <> 'Ent' THEN [A] END)}": (
         "{FIXED [Brand], [Id] : SUM(IF NOT ISNULL([Brand]) THEN [A] END)}"
@@ -32,9 +39,9 @@ FOLDED = {
 
 @pytest.mark.parametrize("formula", FOLDED)
 def test_a_formula_keeps_what_the_facts_leave_of_it(formula: str) -> None:
-    folded = fold(formula, {"Brand": BRAND})
+    folded = fold(formula, FIELDS)
     assert folded.text == FOLDED[formula]
-    assert fold(folded.text, {"Brand": BRAND}).text == folded.text
+    assert fold(folded.text, FIELDS).text == folded.text
 
 
 @pytest.mark.parametrize(
@@ -51,7 +58,7 @@ def test_a_formula_keeps_what_the_facts_leave_of_it(formula: str) -> None:
     ],
 )
 def test_forms_of_the_language_are_read_and_left_alone(formula: str) -> None:
-    assert fold(formula, {"Brand": BRAND}).text == formula
+    assert fold(formula, FIELDS).text == formula
 
 
 @pytest.mark.parametrize(
@@ -63,3 +70,23 @@ def test_a_formula_that_cannot_be_read_says_where(formula: str, line: int, colum
         parse(formula)
     assert raised.value.line == line
     assert raised.value.column >= min(column, 1)
+
+
+CORPUS = (Path(__file__).with_name("corpus.txt")).read_text(encoding="utf-8").removesuffix("\n").split("\n---\n")
+"""Forms that workbooks have, written for this test."""
+
+
+@pytest.mark.parametrize("formula", CORPUS)
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_every_form_that_workbooks_have_is_read(formula: str, ends: str) -> None:
+    text = formula.replace("\n", ends)
+    folded = fold(text, {})
+    assert folded.text == text
+    assert folded.cuts == ()
+
+
+@pytest.mark.parametrize("formula", CORPUS)
+def test_what_is_left_of_a_form_can_be_read_again_and_is_not_cut_twice(formula: str) -> None:
+    gone = declared("orders", "x", ColumnFacts(commercial=("Alpha",), enterprise=("Enterprise", "Federal")))
+    folded = fold(formula, dict.fromkeys(("Segment", "Brand", "segment", "Region"), gone))
+    assert not fold(folded.text, dict.fromkeys(("Segment", "Brand", "segment", "Region"), gone)).cuts
