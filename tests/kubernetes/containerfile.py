@@ -74,7 +74,9 @@ def stages(text: str) -> list[Stage]:
 @cache
 def _pattern(glob: str) -> re.Pattern[str]:
     """A pattern of .dockerignore, for a path or for a folder it lies in."""
-    parts = [".*" if p == "**" else re.escape(p).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") for p in glob.split("/")]
+    parts = [
+        ".*" if p == "**" else re.escape(p).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") for p in glob.split("/")
+    ]
     text = "/".join(parts).replace(".*/", "(?:.*/)?")
     return re.compile(rf"{text}(?:/.*)?\Z")
 
