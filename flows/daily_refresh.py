@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
 
 from connectors.contract import Contract
-from connectors.errors import MgdwError
+from connectors.errors import LeaseLost, MgdwError
 from connectors.tableau.server import RefreshResult
 from connectors.warehouse import LoadResult
 from flows.alerts import tell_slack
-from flows.dbt import LAYERS, DbtFailed, DbtNode, Layer, dbt, status_counts
+from flows.children import ChildSteps
+from flows.dbt import LAYERS, DbtFailed, DbtNode, Layer, status_counts
 from flows.failures import Failure, StepFailed
+from flows.leases import leased
 from flows.lineage import models_above, tableau_exposures
 from flows.load import LoadFailed, make_tables
+from flows.manifest import manifest_path, read_manifest
 from flows.naming import run_name
-from flows.netsuite import netsuite
 from flows.report import summary_markdown
-from flows.s3_usage import s3_usage
-from flows.salesforce import salesforce
 from flows.settings import FlowSettings
 from flows.sources import SOURCES, SourceName
-from flows.tableau import tableau
-from flows.zuora import zuora
-
-SOURCE_FLOWS: dict[SourceName, Callable[..., Awaitable[list[LoadResult]]]] = {
-    "salesforce": salesforce,
-    "netsuite": netsuite,
-    "zuora": zuora,
-    "s3": s3_usage,
-}
-
+from flows.steps import Steps, StepsHere
 
 _START_GAP = 0.3
 """Seconds between two sources' starts. A Prefect server on SQLite refuses writes that come at the very same time, and
@@ -67,23 +57,18 @@ async def daily_refresh(full: bool = False, sources: list[SourceName] | None = N
     """Refresh everything: STG of all sources at once, then dbt's ODS and EDW, then Tableau.
 
     A source that fails stops only what is built from it. The run then ends Failed and names what broke,
-    what was skipped and why.
+    what was skipped and why. Only one such run works at a time: a second one ends at once, and says which runs.
 
     Args:
         full: read every object whole again; keys that vanished at the sources become tombstones.
         sources: only these; empty for all four.
     """
+    settings = FlowSettings.from_environment()
+    contract = settings.contract()
     summary = DailySummary()
-    contract = FlowSettings.from_environment().contract()
-    with contextlib.suppress(MgdwError):  # each source says so itself
-        await make_tables(contract)
-    await _load_sources(summary, contract, tuple(sources or SOURCES), full=full)
-    try:
-        for layer in LAYERS:
-            await _build(summary, layer)
-        summary.refreshes = await tableau(untrusted=list(summary.untrusted))
-    except StepFailed as error:
-        _note(summary, error)
+    async with leased("daily-refresh", wait=False) as lease:
+        way = StepsHere if settings.children == "here" else ChildSteps
+        await _refresh(summary, way(lease.check), contract, tuple(sources or SOURCES), full=full)
     _name_skipped(summary)
     await acreate_markdown_artifact(key="daily-refresh", markdown=summary.markdown(), description="What today brought")
     if summary.failures:
@@ -91,12 +76,28 @@ async def daily_refresh(full: bool = False, sources: list[SourceName] | None = N
     return summary
 
 
+async def _refresh(
+    summary: DailySummary, steps: Steps, contract: Contract, names: tuple[SourceName, ...], *, full: bool
+) -> None:
+    """All steps in their order; what breaks is noted. Raises LeaseLost: then another run does what is left."""
+    with contextlib.suppress(MgdwError):  # each source says so itself
+        await make_tables(contract)
+    await _load_sources(summary, steps, contract, names, full=full)
+    try:
+        for layer in LAYERS:
+            await _build(summary, steps, layer)
+        with _told_as("tableau", "all data sources"):
+            summary.refreshes = await steps.refresh(list(summary.untrusted))
+    except StepFailed as error:
+        _note(summary, error)
+
+
 async def _load_sources(
-    summary: DailySummary, contract: Contract, names: tuple[SourceName, ...], *, full: bool
+    summary: DailySummary, steps: Steps, contract: Contract, names: tuple[SourceName, ...], *, full: bool
 ) -> None:
     async def one(number: int, name: SourceName) -> list[LoadResult]:
         await asyncio.sleep(number * _START_GAP)
-        return await SOURCE_FLOWS[name](full=full)
+        return await steps.load(name, full=full)
 
     outcomes = await asyncio.gather(*(one(n, name) for n, name in enumerate(names)), return_exceptions=True)
     for name, outcome in zip(names, outcomes, strict=True):
@@ -104,6 +105,8 @@ async def _load_sources(
             _note(summary, outcome)
             summary.loads += outcome.results
             summary.untrusted.update({f"{name}.{f.what}": None for f in outcome.failures if f.what})
+        elif isinstance(outcome, LeaseLost):
+            raise outcome
         elif isinstance(outcome, Exception):
             # Also a bug in one connector stops no other source.
             summary.failures.append(Failure.of(name, "", outcome))
@@ -114,15 +117,27 @@ async def _load_sources(
             summary.loads += outcome
 
 
-async def _build(summary: DailySummary, layer: Layer) -> None:
+async def _build(summary: DailySummary, steps: Steps, layer: Layer) -> None:
     """Build one layer. Raises StepFailed when dbt could not run at all: then there is nothing to go on with."""
     exclude = [f"source:{name}+" if "." in name else f"{name}+" for name in summary.untrusted]
     try:
-        summary.nodes += await dbt(layer=layer, exclude=exclude or None)
+        with _told_as(f"dbt-{layer}", f"all that dbt-{layer} builds"):
+            summary.nodes += await steps.build(layer, exclude)
     except DbtFailed as error:
         _note(summary, error)
         summary.nodes += error.nodes
         summary.untrusted.update(dict.fromkeys(error.models))
+
+
+@contextlib.contextmanager
+def _told_as(step: str, skipped: str) -> Generator[None]:
+    """What kept a step from beginning, or ended it without a word (a setting, a lease, a pod), as its failure."""
+    try:
+        yield
+    except (StepFailed, LeaseLost):
+        raise
+    except MgdwError as error:
+        raise StepFailed(step, [Failure.of(step, "", error)], [skipped]) from error
 
 
 def _name_skipped(summary: DailySummary) -> None:
@@ -131,9 +146,9 @@ def _name_skipped(summary: DailySummary) -> None:
     What people look at comes first: Tableau's data sources, then marts, then the models below them.
     """
     names = dict(summary.skipped)
-    manifest_path = FlowSettings.from_environment().dbt_target_path / "manifest.json"
-    if summary.untrusted and manifest_path.exists():
-        manifest = json.loads(manifest_path.read_text())
+    settings = FlowSettings.from_environment()
+    if summary.untrusted and manifest_path(settings).is_file():
+        manifest = read_manifest(settings)
         names |= dict.fromkeys(models_above(manifest, summary.untrusted))
         blocked = (e for e in tableau_exposures(manifest) if e.blocked_by(summary.untrusted))
         names |= {f"Tableau {e.data_source}": None for e in blocked}

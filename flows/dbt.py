@@ -25,6 +25,7 @@ from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
 from flows.gcp import key_file
+from flows.leases import leased
 from flows.lineage import node_name
 from flows.report import cost_columns
 from flows.settings import FlowSettings
@@ -85,6 +86,11 @@ async def dbt(layer: Layer = "ods", exclude: list[str] | None = None, tests: boo
         DbtFailed: when a model or a test failed; what does not depend on it is built.
         StepFailed: when dbt could not start (a project that does not parse, a warehouse in use); nothing is built.
     """
+    async with leased("dbt"):
+        return await _build(layer, exclude, tests=tests)
+
+
+async def _build(layer: Layer, exclude: Sequence[str] | None, *, tests: bool) -> list[DbtNode]:
     settings = FlowSettings.from_environment()
     results = settings.dbt_target_path / "run_results.json"
     results.unlink(missing_ok=True)  # those of an earlier build would pass for this one's

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from connectors.errors import ConfigurationError, MgdwError
+from connectors.errors import MgdwError
 from connectors.progress import ProgressEvent, emit
 from connectors.secrets import resolved
 from connectors.tableau.hyper import write_hyper
@@ -22,7 +21,9 @@ from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
 from flows.gcp import google_access
+from flows.leases import leased
 from flows.lineage import Exposure, tableau_exposures
+from flows.manifest import read_manifest
 from flows.secrets import resolver
 from flows.settings import FlowSettings
 
@@ -40,10 +41,15 @@ async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | 
         StepFailed: when a refresh or a file failed; the others are done.
         ConfigurationError: dbt has not built anything yet.
     """
+    async with leased("tableau"):
+        return await _refresh_all(data_sources, untrusted or [])
+
+
+async def _refresh_all(data_sources: list[str] | None, untrusted: Sequence[str]) -> list[RefreshResult]:
     settings = FlowSettings.from_environment()
-    manifest = _manifest(settings.dbt_target_path / "manifest.json")
+    manifest = read_manifest(settings)
     exposures = [e for e in tableau_exposures(manifest) if not data_sources or e.data_source in data_sources]
-    blocked = {e.data_source: e.blocked_by(untrusted or []) for e in exposures}
+    blocked = {e.data_source: e.blocked_by(untrusted) for e in exposures}
     ready = [e for e in exposures if not blocked[e.data_source]]
     failures: list[Failure] = []
     emit(ProgressEvent("tableau", "refreshes", "waiting"))
@@ -91,15 +97,6 @@ async def hyper(mart: str, folder: Path, dataset: str) -> int:
         async with open_warehouse(WarehouseSettings.from_environment(), google_access()) as warehouse:
             await warehouse.export_parquet(f"{dataset}.{mart}", parquet)
         return await asyncio.to_thread(write_hyper, parquet, folder / f"{mart}.hyper")
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ConfigurationError(
-            f"there is no {path}: dbt has built nothing yet",
-            remedy="Run the flow `daily-refresh`, or `dbt` with both layers, before this one.",
-        )
-    return json.loads(path.read_text())
 
 
 async def _write_files(exposures: list[Exposure], folder: Path, dataset: str) -> list[Failure]:

@@ -200,7 +200,7 @@ class Claim:
     name: str
     holder: str
     about: str = ""
-    seconds: float = 300.0
+    seconds: float = 180.0
     wait: float = 0.0
 
 

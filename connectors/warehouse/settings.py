@@ -58,7 +58,7 @@ class WarehouseSettings(SystemSettings):
         60.0, ge=0, le=3600, description="Seconds to wait while another process holds the database file."
     )
     lease_seconds: float = Field(
-        300.0,
+        180.0,
         ge=1,
         le=86400,
         description="How long the lease of a run that died without a word keeps others from the same work. A living "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from connectors.tableau.settings import TableauSettings
 from flows.alerts import post
 from flows.checks import Check, Diagnosis, Status, in_thread
 from flows.lineage import tableau_exposures
+from flows.manifest import manifest_path, read_manifest
 from flows.secrets import resolver
 from flows.settings import FlowSettings
 
@@ -48,10 +48,9 @@ def tableau_check() -> Check:
 
 def _wanted(settings: FlowSettings) -> set[str]:
     """The data sources that dbt's last build names; none before the first."""
-    manifest = settings.dbt_target_path / "manifest.json"
-    if not manifest.exists():
+    if not manifest_path(settings).is_file():
         return set()
-    return {exposure.data_source for exposure in tableau_exposures(json.loads(manifest.read_text()))}
+    return {exposure.data_source for exposure in tableau_exposures(read_manifest(settings))}
 
 
 def slack_check(*, send: bool) -> Check:
