@@ -27,6 +27,7 @@ from connectors.warehouse.settings import WarehouseSettings, open_lake, open_war
 from flows.alerts import drift_text, findings_text, post
 from flows.failures import Failure, StepFailed
 from flows.gcp import google_access
+from flows.leases import leased
 from flows.report import load_rows
 from flows.settings import FlowSettings
 from flows.sources import SOURCES, SourceName, build_source
@@ -95,6 +96,8 @@ async def load_source(
     async with AsyncExitStack() as stack:
         stack.enter_context(subscribed(_to_run_log(name)))
         try:
+            # Repair runs (with a plan of their own) may work beside the daily ones: they merge by version.
+            lease = await stack.enter_async_context(leased(f"source:{name}")) if plan is None else None
             warehouse = await stack.enter_async_context(open_warehouse(settings, google))
             await warehouse.ensure(contract)
             source = await stack.enter_async_context(build_source(name))
@@ -102,6 +105,8 @@ async def load_source(
             raise LoadFailed(name, [Failure.of(name, table.name, error) for table in tables], ()) from error
 
         async def load(table: Table, manifest: Manifest) -> LoadResult:
+            if lease is not None:
+                await lease.check()
             return await load_batch(table, manifest, lake, warehouse)
 
         outcome = await sync(
