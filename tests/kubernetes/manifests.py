@@ -71,7 +71,9 @@ class Manifests:
 
     def config(self, name: str) -> dict[str, str]:
         """The data of a ConfigMap, whose name may have a hash of its content behind it. Raises ValueError."""
-        (found,) = (o["data"] for n, o in self.of("ConfigMap").items() if n.rpartition("-")[0] == name or n == name)
+        (found,) = (
+            o.get("data", {}) for n, o in self.of("ConfigMap").items() if n.rpartition("-")[0] == name or n == name
+        )
         return found
 
     @cached_property
@@ -101,7 +103,7 @@ def kustomize(folder: Path) -> str:
 
 def deploy_job() -> Body:
     """The Job that writes deployments, as a build would create it."""
-    return yaml.safe_load((K8S / "jobs" / "deploy.yaml").read_text().replace("IMAGE", IMAGE))
+    return yaml.safe_load((K8S / "jobs" / "deploy.yaml").read_text().replace("IMAGE", IMAGE).replace("RELEASE", "r1"))
 
 
 IMAGE = f"us-central1-docker.pkg.dev/mg-dw-workbench/mg-dw-docker-images/mg-dw@sha256:{'1' * 64}"

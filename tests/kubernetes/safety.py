@@ -22,6 +22,7 @@ ROLES: Mapping[str, set[tuple[str, str, str, str]]] = {
     "cloud-build": {
         *(("apps", "deployments", verb, "") for verb in ("get", "list", "watch", "patch")),
         *(("apps", "replicasets", verb, "") for verb in ("get", "list", "watch")),
+        *(("", "configmaps", verb, "") for verb in ("get", "create", "patch")),
         *(("batch", "jobs", verb, "") for verb in ("get", "list", "watch", "create", "delete")),
         *(("", "pods", verb, "") for verb in ("get", "list", "watch")),
         ("", "pods/log", "get", ""),
@@ -98,7 +99,7 @@ def plain_secrets(manifests: Manifests) -> list[str]:
     """Secrets in the tree, or values in the environment where a secret's name belongs."""
     found = [f"there is a Secret {name}" for name in manifests.of("Secret")]
     pairs = [(w, e["name"], e["value"]) for w, _, c in manifests.containers() for e in c.get("env", []) if "value" in e]
-    pairs += [(n, k, v) for n, o in manifests.of("ConfigMap").items() for k, v in o["data"].items()]
+    pairs += [(n, k, v) for n, o in manifests.of("ConfigMap").items() for k, v in o.get("data", {}).items()]
     for where, name, value in pairs:
         where_it_is = name.startswith("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_")
         if _SECRET_NAME.search(name) and not where_it_is and not value.startswith("secret://"):

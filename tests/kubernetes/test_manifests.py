@@ -83,7 +83,7 @@ def test_the_job_that_writes_deployments_is_restricted_and_limited_and_known_to_
     assert safety.pod_unlimited(pod) == []
     assert schema_errors((job,), NEWEST) == []
     (container,) = pod.spec["containers"]
-    assert container["args"][-1] == container["image"]
+    assert container["args"][container["args"].index("--image") + 1] == container["image"]
     assert pod.spec["serviceAccountName"] == "pipeline"
     assert pod.labels["app.kubernetes.io/component"] == "deploy"
 
