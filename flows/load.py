@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from prefect import task
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import MarkdownArtifact, TableArtifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -21,14 +21,17 @@ from connectors.errors import ConfigurationError, MgdwError, RetryableError
 from connectors.lake import Lake
 from connectors.progress import ProgressEvent, emit, subscribed
 from connectors.source import Finding, Source
-from connectors.sync import Plan, sync
+from connectors.sync import Plan, SyncOutcome, sync
 from connectors.warehouse import LoadResult, Warehouse
 from connectors.warehouse.settings import WarehouseSettings, open_lake, open_warehouse
+from flows import progress
 from flows.alerts import drift_text, findings_text, post
+from flows.artifacts import publish
 from flows.failures import Failure, StepFailed
 from flows.gcp import google_access
 from flows.leases import leased
-from flows.report import load_rows
+from flows.links import failure_page, load_links
+from flows.report import load_rows, loaded_text
 from flows.settings import FlowSettings
 from flows.sources import SOURCES, SourceName, build_source
 
@@ -102,7 +105,9 @@ async def load_source(
             await warehouse.ensure(contract)
             source = await stack.enter_async_context(build_source(name))
         except MgdwError as error:
+            await _publish_failures(name, {table.name: error for table in tables})
             raise LoadFailed(name, [Failure.of(name, table.name, error) for table in tables], ()) from error
+        await stack.enter_async_context(progress.shown(name, [table.name for table in tables]))
 
         async def load(table: Table, manifest: Manifest) -> LoadResult:
             if lease is not None:
@@ -118,12 +123,27 @@ async def load_source(
     for failure in outcome.failures:
         if not isinstance(failure.error, MgdwError):
             get_run_logger().error("unexpected error while loading %s", failure.table, exc_info=failure.error)
-    await acreate_table_artifact(
-        key=f"loads-{name}", table=load_rows(outcome.results, failures), description=f"What {name} brought to STG"
-    )
+    await _publish(name, outcome, failures)
     if failures:
         raise LoadFailed(name, failures, outcome.results)
     return outcome.results
+
+
+async def _publish(name: SourceName, outcome: SyncOutcome, failures: Sequence[Failure]) -> None:
+    rows = load_rows(outcome.results, failures)
+    await publish(TableArtifact(key=f"loads-{name}", table=rows, description=f"What {name} brought to STG"))
+    if loaded := dict.fromkeys(result.table for result in outcome.results):
+        links = load_links(name, sorted(loaded))
+        await publish(MarkdownArtifact(key=f"links-{name}", markdown=links, description="Where rows and raw data are"))
+    await _publish_failures(name, {failure.table: failure.error for failure in outcome.failures})
+
+
+async def _publish_failures(name: SourceName, errors: Mapping[str, Exception]) -> None:
+    if errors:
+        page = failure_page(name, errors)
+        await publish(
+            MarkdownArtifact(key=f"failures-{name}", markdown=page, description="What failed, and what to do")
+        )
 
 
 async def _tell_findings(source: str, findings: Sequence[Finding]) -> None:
@@ -149,7 +169,7 @@ async def report_drift(source: str, changes: Sequence[SchemaChange]) -> None:
          "other type": ", ".join(f"{f}: {was} → {now}" for f, was, now in c.retyped)}
         for c in changes
     ]  # fmt: skip
-    await acreate_table_artifact(key=f"schema-{source}", table=rows, description=f"What changed in {source}'s schema")
+    await publish(TableArtifact(key=f"schema-{source}", table=rows, description=f"What changed in {source}'s schema"))
     await post(drift_text(source, sentences))
 
 
@@ -170,9 +190,15 @@ async def load_batch(table: Table, manifest: Manifest, lake: Lake, warehouse: Wa
     emit(ProgressEvent(table.source, table.name, "loading", rows=manifest.rows, bytes=manifest.bytes))
     result = await warehouse.load(table, manifest, lake, run_id=run_id())
     emit(ProgressEvent(table.source, table.name, "loaded", rows=result.read, bytes=result.bytes))
-    if result.quarantined:
-        get_run_logger().warning("quarantined %s: %s rows", table.name, result.quarantined)
+    log_loaded(result)
     return result
+
+
+def log_loaded(result: LoadResult) -> None:
+    """Two lines of the run's log from which metrics are made: rows loaded, and rows that did not fit."""
+    get_run_logger().info("loaded %s: %s", result.table, loaded_text(result))
+    if result.quarantined:
+        get_run_logger().warning("quarantined %s: %s rows", result.table, result.quarantined)
 
 
 def _to_run_log(source: str) -> functools.partial[None]:
@@ -183,7 +209,9 @@ def _to_run_log(source: str) -> functools.partial[None]:
             return
         if event.stage == "failed":
             logger.error("%s: %s", event.table or source, event.note)
-        elif event.stage in ("extracted", "loaded", "unchanged"):
-            logger.info("%s %s: %s rows, %s bytes", event.stage, event.table, event.rows, event.bytes)
+        elif event.stage == "extracted":
+            logger.info("extracted %s: %s rows, %s bytes", event.table, event.rows, event.bytes)
+        elif event.stage == "unchanged":
+            logger.info("unchanged %s: nothing new since the last run", event.table)
 
     return functools.partial(log)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from prefect.artifacts import ProgressArtifact, aupdate_progress_artifact
+from prefect.client.orchestration import PrefectClient, get_client
 
 from connectors.progress import ProgressEvent, Stage, subscribed
-from flows.artifacts import harmless, publish
+from flows.artifacts import harmless
 
 _REACHED: dict[Stage, float] = {
     "planned": 0.0, "waiting": 0.02, "extracting": 0.05, "extracted": 0.8, "loading": 0.85,
@@ -167,22 +168,26 @@ class Pace:
 
 
 class _Artifact:
-    """The one progress artifact of a run."""
+    """The one progress artifact of a run, written with one client."""
 
     def __init__(self, key: str) -> None:
         self._key = key
         self._id: UUID | None = None
+        self._client: PrefectClient | None = None
 
     @property
     def is_there(self) -> bool:
         return self._id is not None
 
-    async def write(self, percent: float, text: str) -> None:
-        if self._id is None:
-            self._id = await publish(ProgressArtifact(key=self._key, description=text, progress=percent))
-        else:
-            with harmless(f"artifact {self._key}"):
-                await aupdate_progress_artifact(self._id, percent, text)
+    async def write(self, stack: contextlib.AsyncExitStack, percent: float, text: str) -> None:
+        """Make it or bring it up to date. Whatever goes wrong is in the log."""
+        with harmless(f"artifact {self._key}"):
+            self._client = self._client or await stack.enter_async_context(get_client())
+            if self._id is None:
+                artifact = ProgressArtifact(key=self._key, description=text, progress=percent)
+                self._id = (await artifact.acreate(self._client)).id
+            else:
+                await aupdate_progress_artifact(self._id, percent, text, self._client)
 
 
 @contextlib.asynccontextmanager
@@ -192,32 +197,32 @@ async def shown(
     *,
     look_seconds: float = GAP_SECONDS,
     clock: Callable[[], float] = time.monotonic,
-) -> AsyncGenerator[LoadProgress]:
+) -> AsyncGenerator[None]:
     """Show how far the load of these tables is, while the block runs, as the run's artifact `progress-<source>`.
 
     Args:
         look_seconds: how often to look (not: write) at what events have told.
         clock: seconds.
     """
-    began = clock()
+    began, over = clock(), asyncio.Event()
     progress, artifact, pace = LoadProgress.of(source, tables), _Artifact(f"progress-{source}"), Pace(began)
 
     async def follow() -> None:
-        while True:
-            await asyncio.sleep(look_seconds)
-            now, percent = clock(), progress.percent()
-            if pace.is_due(now, percent):
-                pace.wrote(now, percent)
-                await artifact.write(percent, progress.text(now - began))
+        async with contextlib.AsyncExitStack() as stack:
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), look_seconds)
+                now, percent = clock(), progress.percent()
+                if artifact.is_there if over.is_set() else pace.is_due(now, percent):
+                    pace.wrote(now, percent)
+                    await artifact.write(stack, percent, progress.text(now - began))
 
     follower = asyncio.create_task(follow())
     try:
         with subscribed(progress.take):
-            yield progress
+            yield
+        over.set()
+        await asyncio.wait([follower], timeout=LAST_WORD_SECONDS)
     finally:
         follower.cancel()
         await asyncio.gather(follower, return_exceptions=True)
-    if artifact.is_there:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORD_SECONDS):
-                await artifact.write(progress.percent(), progress.text(clock() - began))

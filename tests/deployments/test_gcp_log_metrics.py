@@ -15,15 +15,17 @@ from sandbox.prefect_server import PrefectServer
 from tests.deployments.configuration import ROOT, Configuration
 
 RUNS = """
+from datetime import UTC, datetime
 from prefect import flow
-from connectors.progress import ProgressEvent, emit, subscribed
+from connectors.warehouse import LoadResult
+from connectors.window import Window
 from flows.alerts import post
-from flows.load import _to_run_log
+from flows.load import log_loaded
 
 @flow(name="salesforce")
 async def works():
-    with subscribed(_to_run_log("salesforce")):
-        emit(ProgressEvent("salesforce", "sfdc_account", "loaded", rows=27, bytes=12345))
+    window = Window(None, datetime.now(UTC))
+    log_loaded(LoadResult("sfdc_account", "b1", window, read=30, inserted=27, quarantined=3))
 
 @flow(name="daily-refresh")
 async def breaks():
@@ -94,7 +96,13 @@ def test_a_run_that_ended_well_counts_once_under_its_flow(records: list[dict[str
 def test_rows_loaded_are_taken_with_their_table(records: list[dict[str, Any]]) -> None:
     metric = Configuration.here().locals()["metrics"]["rows_loaded"]
     (record,) = matching("rows_loaded", records)
-    assert (extracted(metric["labels"]["table"], record), extracted(metric["value"], record)) == ("sfdc_account", "27")
+    assert (extracted(metric["labels"]["table"], record), extracted(metric["value"], record)) == ("sfdc_account", "30")
+
+
+def test_rows_in_quarantine_are_taken_with_their_table(records: list[dict[str, Any]]) -> None:
+    metric = Configuration.here().locals()["metrics"]["rows_quarantined"]
+    (record,) = matching("rows_quarantined", records)
+    assert (extracted(metric["labels"]["table"], record), extracted(metric["value"], record)) == ("sfdc_account", "3")
 
 
 def test_a_failure_that_slack_did_not_hear_of_counts(records: list[dict[str, Any]]) -> None:
