@@ -75,6 +75,10 @@ INPUTS = {
             ["é", "e\u0301", -(2**63), None, None], ["İstanbul", "ß", 1, True, None],
             ["🙂", "x" * 100_000, 1, True, None],
             ["it's", 'a "quote" and a \\ and a %', 1, True, None], ["NULL", "~~", 10, True, None],
+            ["a|b", "c", 1, True, None], ["a", "b|c", 1, True, None], ["a|", "b", 1, True, None],
+            ["a", "|b", 1, True, None], ["a|1b", "c", 1, True, None], ["|", "", 1, True, None],
+            ["", "|", 1, True, None], ["~", "|2", 1, True, None], [None, "|2", 1, True, None],
+            ["|2", None, 1, True, None],
         ],
     ),
     "texts": Inputs(
@@ -154,7 +158,8 @@ def _days_between(first: str | None, last: str | None) -> int | None:
 
 def _key(a: str | None, b: str | None, n: int | None, yes: bool | None, day: str | None) -> str:
     texts = (a, b, None if n is None else str(n), None if yes is None else str(yes).lower(), day)
-    return hashlib.md5("|".join("~" if t is None else t for t in texts).encode()).hexdigest()
+    parts = ("|2" if t is None else t.replace("|", "|0") for t in texts)
+    return hashlib.md5("|1".join(parts).encode()).hexdigest()
 
 
 def _rounded(digits: int) -> Callable[[str | None], str | None]:
