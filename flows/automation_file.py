@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import jinja2
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from connectors.errors import ConfigurationError
@@ -34,6 +34,8 @@ _EVENTS = frozenset(
     )
 )  # fmt: skip
 """A flow run's events: its states by name (prefect.states, prefect.server.schemas.states), and its heartbeat."""
+
+_LEAST_PATIENCE = 10
 
 
 class AutomationFileError(ConfigurationError):
@@ -61,7 +63,7 @@ class Trigger(_Strict):
     match_related: dict[str, str] = Field(default_factory=dict)
     for_each: list[Label] = Field(min_length=1)
     within: float = Field(ge=1)
-    """Seconds; 10 and more for Proactive (Prefect's own bound)."""
+    """Seconds."""
 
     @field_validator("after", "expect")
     @classmethod
@@ -74,6 +76,16 @@ class Trigger(_Strict):
                     "event", "no flow run has the event {event}. {hint}", {"event": event, "hint": hint}
                 )
         return events
+
+    @model_validator(mode="after")
+    def _patient(self) -> Self:
+        if self.posture == "Proactive" and self.within < _LEAST_PATIENCE:
+            raise PydanticCustomError(
+                "patience",
+                "Prefect waits {least} seconds at least for what does not happen, not {within}.",
+                {"least": _LEAST_PATIENCE, "within": self.within},
+            )
+        return self
 
 
 class Notification(_Strict):
@@ -152,7 +164,7 @@ def _told(error: ErrorDetails) -> str:
             return f"{where}: Prefect would pass over this key. {hint}"
         case "missing" | "union_tag_not_found":
             return f"{where}: it is missing; add it."
-        case "event" | "template":
+        case "event" | "template" | "patience":
             return f"{where}: {error['msg']}"
         case _:
             return f"{where or 'the file'}: {error['msg']}, not {error['input']!r}."
