@@ -19,7 +19,7 @@ from sqlglot.errors import SqlglotError
 
 from split.data_set import DataSet, quoted
 from split.dbt_process import DbtProcess
-from split.facts import Facts, TableFacts
+from split.facts import Facts, Segment, TableFacts
 
 Columns = dict[str, str]
 _LEFT_OUT = shutil.ignore_patterns("target", "logs", ".git", ".venv", "__pycache__", "*.duckdb")
@@ -140,15 +140,15 @@ class Builder:
         """Build everything over these tables.
 
         Args:
-            facts: say which rows of seeds are Enterprise, which a data set that is not mixed leaves out.
+            facts: say which rows of seeds are Enterprise, so that only those of the data set's segment are there.
         """
         home = self._home / f"build{next(self._numbers)}"
         home.mkdir()
         copy = self._copy(home / "project")
         for failure in self.parsed.failures:
             (copy / failure.path).unlink(missing_ok=True)
-        if facts is not None and not data_set.mixed:
-            self._filter_seeds(copy, facts)
+        if facts is not None and data_set.segment != "both":
+            self._filter_seeds(copy, facts, data_set.segment)
         data_set.write(home / "given.duckdb")
         own = self._dialect == "duckdb"
         wanted = [n for n in self.parsed.nodes.values() if own or n.resource == "seed"]
@@ -195,11 +195,11 @@ class Builder:
                 (to / name).unlink(missing_ok=True)
         return to
 
-    def _filter_seeds(self, copy: Path, facts: Facts) -> None:
+    def _filter_seeds(self, copy: Path, facts: Facts, segment: Segment) -> None:
         for node in self.parsed.nodes.values():
             known = facts.of(node.name)
             if node.resource == "seed" and known is not None:
-                commercial_seed(copy / node.path, known)
+                filter_seed(copy / node.path, known, segment)
 
     def _located(self, failure: Failure, compiled: Mapping[str, str]) -> Failure:
         """The failure with the line of the model's file that holds what DuckDB points to."""
@@ -266,18 +266,16 @@ def describe(project: Path, data_set: DataSet, home: Path, *, dialect: str = "du
         return Builder(project, home / "described", dbt, dialect=dialect).build(data_set).columns()
 
 
-def commercial_seed(file: Path, known: TableFacts) -> None:
-    """Take the rows with an Enterprise value out of a CSV file."""
+def filter_seed(file: Path, known: TableFacts, segment: Segment) -> None:
+    """Keep the rows of one segment in a CSV file: those with an Enterprise value, or those without."""
     with file.open(encoding="utf-8", newline="") as opened:
         rows = list(csv.reader(opened))
     if not rows:
         return
     gone = {c.lower(): {str(v) for v in f.enterprise} for c, f in known.columns.items()}
     places = [(place, gone[name.lower()]) for place, name in enumerate(rows[0]) if name.lower() in gone]
-    kept = [
-        row for row in rows[1:]
-        if known.only != "enterprise" and not any(row[place] in values for place, values in places)
-    ]  # fmt: skip
+    theirs = [known.only == "enterprise" or any(row[place] in values for place, values in places) for row in rows[1:]]
+    kept = [row for row, gone in zip(rows[1:], theirs, strict=True) if gone == (segment == "enterprise")]
     with file.open("w", encoding="utf-8", newline="") as opened:
         csv.writer(opened).writerows([rows[0], *kept])
 

@@ -27,6 +27,8 @@ class SecondClaim(Enum):
     holds_on_data = "holds on the data"
     """No row differed, and yet rows of both segments meet in a clause."""
     decision = "business decision"
+    follows = "follows a decision"
+    """It differs because a model that it reads does: the decision is taken there."""
     not_compared = "not compared"
 
 
@@ -53,8 +55,9 @@ class Decision(Record):
 
     Attributes:
         owner: who decides; empty where the project names nobody (`meta: {owner: …}`).
-        filtered_by: columns by which the old table was filtered to Commercial.
-        clauses: what causes a difference, its own or of a model it reads.
+        filtered_by: columns that tell the segment of a row; where there are none, the rows that Enterprise alone has
+            were taken out of the old table.
+        clauses: where rows of both segments meet: its own, and those of models it reads that differ or are no tables.
         examples: rows that differ.
     """
 

@@ -1,7 +1,8 @@
 """Input rows made up for a project: every literal that its models compare a column with occurs in that column.
 
 Values of columns with facts are the declared Commercial ones and, in a data set of its own, those that models name
-and nobody declared; Enterprise values occur in the mixed data sets only. The same seed makes the same rows.
+and nobody declared; Enterprise values do not occur in the Commercial data sets, and
+each Enterprise row has what tells its segment. The same seed makes the same rows.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ _SHARED = 12
 
 @dataclass(frozen=True)
 class Pair:
-    """The same rows without and with those of Enterprise."""
+    """The same rows: those of Commercial, those of both, those of Enterprise. Tables without a segment are in each."""
 
     commercial: DataSet
     mixed: DataSet
+    enterprise: DataSet
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class _Generator:
         """One data set in both forms."""
         commercial: dict[str, Table] = {}
         mixed: dict[str, Table] = {}
+        enterprise: dict[str, Table] = {}
         for source in self._sources:
             columns = self._columns[source.name]
             types = {c.name: c.kind for c in columns}
@@ -129,11 +132,13 @@ class _Generator:
             both = [*ours, *theirs]
             rng.shuffle(both)
             mixed[source.name] = Table(types, tuple(both))
+            enterprise[source.name] = Table(types, tuple(theirs if sided or only else ours))
         named = tuple(self.undeclared) if undeclared else ()
         assumed = tuple(self.assumed)
         return Pair(
             DataSet(name, commercial, undeclared=named, assumed=assumed),
-            DataSet(f"{name}, with Enterprise", mixed, mixed=True, undeclared=named, assumed=assumed),
+            DataSet(f"{name}, with Enterprise", mixed, segment="both", undeclared=named, assumed=assumed),
+            DataSet(f"{name}, Enterprise alone", enterprise, segment="enterprise", assumed=assumed),
         )
 
     def _typed(self, source: Source) -> Iterator[tuple[str, str]]:
@@ -226,7 +231,8 @@ def _pool(column: _Column, side: Side, undeclared: bool, rng: random.Random) -> 
     else:
         values = list(column.values)
     rng.shuffle(values)
-    return [*values, None] if column.nullable or not values else values
+    nullable = column.nullable and not (column.by_side and side == "enterprise")
+    return [*values, None] if nullable or not values else values
 
 
 def _ids(kind: str) -> list[Any]:

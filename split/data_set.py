@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
+
+from split.facts import Segment
 
 Row = tuple[Any, ...]
 
@@ -26,13 +28,13 @@ class DataSet:
     """Input tables by `source.table`.
 
     Attributes:
-        mixed: whether it holds Enterprise rows too, so that seeds keep theirs.
+        segment: whose rows it holds; those of seeds that belong to the other are left out.
         undeclared: values in it that the facts do not declare, as `table.column = 'value'`.
     """
 
     name: str
     tables: Mapping[str, Table]
-    mixed: bool = False
+    segment: Segment | Literal["both"] = "commercial"
     undeclared: tuple[str, ...] = ()
     assumed: tuple[str, ...] = field(default=())
     """Types that nothing declares and that were guessed, as `table.column: type`."""

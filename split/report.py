@@ -131,9 +131,9 @@ def decisions(findings: Findings) -> list[tuple[ModelReport, str]]:
     found: list[tuple[ModelReport, str]] = []
     for model in findings.project.models:
         check = findings.check(model.name)
-        if check is not None and check.decision.claim in (SecondClaim.decision, SecondClaim.holds_on_data):
+        if check is not None and check.decision.claim is SecondClaim.decision:
             owner = f"Owner: {check.decision.owner}. " if check.decision.owner else ""
-            clauses = (f"{c.model}, line {c.line}: {c.text} ({c.reason})" for c in check.decision.clauses)
+            clauses = (f"{c.model}, line {c.line}: {c.text} ({c.reason})" for c in check.decision.clauses[1:])
             found.append((model, owner + ". ".join(filter(None, (check.decision.reason, *clauses)))))
         if model.kind is Kind.commercial_only:
             found.append((model, _REDUNDANT))

@@ -1,7 +1,7 @@
 """Old and new project built over the same rows and compared, model by model.
 
 First claim: on Commercial-only rows new is what old is. Second claim: new is also what old makes of all rows, filtered
-to Commercial; where it is not, somebody has to decide which of the two is wanted.
+to Commercial (`split.second_claim`).
 """
 
 from __future__ import annotations
@@ -14,22 +14,18 @@ from pathlib import Path
 import duckdb
 
 from split.build import Builder, Built, Failure, Node, Parsed
-from split.check_model import Clause, Decision, ModelCheck, NotDetermined, SecondClaim, Verdict
+from split.check_model import ModelCheck, NotDetermined, Verdict
 from split.compare import Difference, Rounding, Side, compare
-from split.data import Pair, Schema, generate, owned_keys, uses_of
+from split.data import Schema, generate
 from split.data_set import DataSet, quoted
 from split.dbt_process import DbtProcess
 from split.extracts import read_extracts
 from split.facts import Facts
-from split.lineage import Inputs, Outputs, Query, read
-from split.locality import Meeting, Segments, meetings
+from split.lineage import Inputs, Query
 from split.mask import JinjaError
-from split.scope import Relation
-from split.second_claim import Filters, enterprise_filters, relations
+from split.second_claim import Mixed, SecondClaims, both_attached, columns_of
 from split.spans import NotParsed
 from split.undecidable import Undecidable, each_an_input, find
-
-_TIME_OF_SNAPSHOT = frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"})
 
 
 def verify(
@@ -68,7 +64,10 @@ def verify(
         commercial = [*(pair.commercial for pair in pairs), *real]
         runs = [Run(data, before.build(data, facts), after.build(data, facts)) for data in commercial]
         both = zip(pairs, runs, strict=False)
-        mixed = [Mixed(pair, before.build(pair.mixed, facts), run.new) for pair, run in both]
+        mixed = [
+            Mixed(pair, before.build(pair.mixed, facts), before.build(pair.enterprise, facts), run.new)
+            for pair, run in both
+        ]
         checking = Checking(
             before.parsed, after.parsed, facts, dialect=dialect, dropped=dropped or {}, rounding=rounding or Rounding()
         )
@@ -80,15 +79,6 @@ class Run:
     """Both projects over the same Commercial-only rows."""
 
     data: DataSet
-    old: Built
-    new: Built
-
-
-@dataclass(frozen=True)
-class Mixed:
-    """The old project over all rows, and the new one over the Commercial ones of them."""
-
-    pair: Pair
     old: Built
     new: Built
 
@@ -112,14 +102,7 @@ class Checking:
         self._dialect = dialect
         self._dropped = dropped
         self._rounding = rounding
-        self._relations: Mapping[str, Relation] = relations(old, facts, dialect)
-        tables = {s.name: tuple(s.columns) for s in old.sources.values()}
-        tables.update({n.name: () for n in old.nodes.values() if n.resource == "seed"})
-        self._outputs, _ = read({n.name: n.raw for n in _models(old)}, tables, dialect)
-        owned = owned_keys(old, facts, uses_of(old, dialect))
-        declared = {(t.lower(), c.lower()) for t, known in facts.tables.items() for c in known.columns}
-        self._segments = Segments(owned | declared, frozenset(t.lower() for t, k in facts.tables.items() if k.columns))
-        self._owned = owned
+        self._second = SecondClaims(old, facts, dialect, self._rounding)
         self._done: dict[str, ModelCheck] = {}
 
     def all(self, runs: Sequence[Run], mixed: Sequence[Mixed]) -> list[ModelCheck]:
@@ -129,9 +112,8 @@ class Checking:
             *(n for n in self._new.nodes.values() if n.name not in self._old.nodes),
         ):
             check = self._check(node, runs)
-            compared = node.name in self._old.nodes and node.name in self._new.nodes
-            if compared and check.verdict is not Verdict.not_run:
-                check = check.model_copy(update={"decision": self._decide(node, mixed, check)})
+            if node.name in self._old.nodes and node.name in self._new.nodes:
+                check = check.model_copy(update={"decision": self._second.decide(node, mixed, check, self._done)})
             self._done[node.name] = check
         broken = [f for f in (*self._old.failures, *self._new.failures) if f.model not in self._done]
         for failure in broken:
@@ -156,7 +138,7 @@ class Checking:
         if name not in self._new.nodes:
             return self._taken_out(node, runs)
         undecidable, unread = self._undecidable(name, runs)
-        columns = _columns_of(undecidable, node)
+        columns = columns_of(undecidable, node)
         found = [(run.data.name, self._compare(node, run, columns)) for run in runs]
         if any(difference is None for _, difference in found):
             reason = "one of the projects has no table of it"
@@ -182,7 +164,7 @@ class Checking:
         if before is None or after is None:
             return None
         key = next(iter(node.keys or self._new.nodes[node.name].keys), ())
-        with _both(run.old, run.new) as connection:
+        with both_attached(old=run.old, new=run.new) as connection:
             return compare(
                 connection,
                 Side(f"old.{quoted(node.name)}", before),
@@ -263,90 +245,6 @@ class Checking:
         except (NotParsed, JinjaError):
             return None
 
-    # Second claim
-
-    def _decide(self, node: Node, mixed: Sequence[Mixed], check: ModelCheck) -> Decision:
-        clauses = self._clauses(node)
-        owner = node.owner
-        if not mixed:
-            return Decision(claim=SecondClaim.not_compared, owner=owner, reason="no mixed rows", clauses=clauses)
-        unread = frozenset(c for n in check.not_determined for c in n.columns) | _columns_of((), node)
-        examples: list[str] = []
-        filters: Filters = {}
-        for one in mixed:
-            failure = one.old.failure(node.name) or one.new.failure(node.name)
-            if failure is not None:
-                reason = f"not built over all rows: {failure.message.splitlines()[0]}"
-                return Decision(claim=SecondClaim.not_compared, owner=owner, reason=reason, clauses=clauses)
-            filters = enterprise_filters(node.name, self._relations, self._outputs, self._owned, one.pair)
-            difference = self._filtered(node, one, filters, unread)
-            if not difference.same_rows:
-                examples += [f"{one.pair.mixed.name}: {e}" for e in difference.examples]
-        by = tuple(sorted(filters))
-        if check.verdict is Verdict.not_decidable and any(not n.columns for n in check.not_determined):
-            reason = "the data does not determine which rows it has"
-            return Decision(claim=SecondClaim.not_compared, owner=owner, reason=reason, filtered_by=by, clauses=clauses)
-        if not examples:
-            claim = SecondClaim.holds_on_data if clauses else SecondClaim.holds
-            return Decision(claim=claim, owner=owner, filtered_by=by, clauses=clauses)
-        reason = (
-            "Commercial rows depend on Enterprise rows"
-            if by and clauses
-            else "no clause explains the difference: the columns filtered by may not tell every Enterprise row"
-            if by
-            else "no column tells the segment of a row: rows and totals of Enterprise cannot be filtered out"
-        )
-        return Decision(
-            claim=SecondClaim.decision,
-            owner=owner,
-            reason=reason,
-            filtered_by=by,
-            clauses=clauses,
-            examples=tuple(examples[:10]),
-        )
-
-    def _filtered(self, node: Node, one: Mixed, filters: Filters, unread: frozenset[str]) -> Difference:
-        before, after = (built.columns()[node.name] for built in (one.old, one.new))
-        with _both(one.old, one.new) as connection:
-            conditions = [
-                f"({quoted(column)} IS NULL OR CAST({quoted(column)} AS VARCHAR) NOT IN ({_listed(values)}))"
-                for column, values in sorted(filters.items())
-                if values and column in {c.lower() for c in before}
-            ]
-            where = " AND ".join(conditions) or "true"
-            table = f"old.{quoted(node.name)}"
-            connection.execute(f"CREATE TEMP VIEW filtered AS FROM {table} WHERE {where}")
-            dropped = [c for c in before if c.lower() not in {a.lower() for a in after}]
-            return compare(
-                connection,
-                Side("filtered", before),
-                Side(f"new.{quoted(node.name)}", after),
-                dropped=dropped,
-                unread=unread,
-                rounding=self._rounding,
-            )
-
-    def _clauses(self, node: Node) -> tuple[Clause, ...]:
-        """Where rows of both segments meet: in the model itself, else in those it reads."""
-        query = self._query(node.raw, lambda table: self._outputs.get(table.lower(), Outputs()))
-        own = [_clause(node, m) for m in meetings(query, self._segments)] if query is not None else []
-        inherited = [c for u in node.upstream if (check := self._done.get(u)) for c in check.decision.clauses]
-        return tuple(dict.fromkeys([*own, *inherited]))
-
-
-def _clause(node: Node, meeting: Meeting) -> Clause:
-    return Clause(model=node.name, line=meeting.line, text=meeting.clause, reason=meeting.reason)
-
-
-def _models(parsed: Parsed) -> list[Node]:
-    return [n for n in parsed.nodes.values() if n.resource != "seed"]
-
-
-def _columns_of(undecidable: Sequence[Undecidable], node: Node) -> frozenset[str]:
-    """The output columns, in lower case, that the data does not determine."""
-    own = frozenset(c for u in undecidable for c in u.columns or ())
-    return own | _TIME_OF_SNAPSHOT if node.resource == "snapshot" else own
-
 
 def _not_run(name: str, path: str, failures: Sequence[Failure]) -> ModelCheck:
     said = dict.fromkeys(f"{f.path}:{f.line}: {' '.join(f.message.split())}" for f in failures)
@@ -358,14 +256,3 @@ def _by_our_names(compiled: str, parsed: Parsed) -> str:
         written = ".".join(quoted(p) for p in (table.place.database, table.place.schema, table.place.name))
         compiled = compiled.replace(written, quoted(table.name))
     return compiled
-
-
-def _both(old: Built, new: Built) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
-    connection.execute(f"ATTACH '{old.results}' AS old (READ_ONLY)")
-    connection.execute(f"ATTACH '{new.results}' AS new (READ_ONLY)")
-    return connection
-
-
-def _listed(values: frozenset[str]) -> str:
-    return ", ".join("'" + v.replace("'", "''") + "'" for v in sorted(values))

@@ -88,6 +88,13 @@ OLD: dict[str, str] = {
         "select customer_id, id\nfrom {{ ref('stg_orders') }}\n"
         "qualify row_number() over (partition by customer_id order by placed desc) = 1\n"
     ),
+    "models/amounts.sql": "select amount, quantity from {{ ref('stg_orders') }}\n",
+    "models/by_day.sql": (
+        "select placed, sum(quantity) as quantity\nfrom {{ ref('stg_orders') }}\ngroup by placed\n"
+    ),
+    "models/busy_days.sql": "select placed, quantity from {{ ref('by_day') }}\n",
+    "models/labelled.sql": "select id, upper(product_line) as label from {{ ref('stg_orders') }}\n",
+    "models/labels.sql": "select label, count(*) as orders from {{ ref('labelled') }} group by label\n",
     "models/dated.sql": "select id, quantity, current_date as read_on\nfrom {{ ref('stg_orders') }}\n",
     "models/contract_values.sql": "select id, value\nfrom {{ source('raw', 'contracts') }}\n",
 }  # fmt: skip

@@ -12,7 +12,8 @@ from split.check_model import ModelCheck, SecondClaim, Verdict
 from split.compare import Rounding
 from split.data import Pair, generate
 from split.dbt_process import DbtProcess
-from split.verify import Checking, Mixed, Run
+from split.second_claim import Mixed
+from split.verify import Checking, Run
 from tests.split.small_project import FACTS, NEW, write
 
 BROKEN: dict[str, str | None] = {
@@ -46,13 +47,15 @@ class Bench:
         self.pairs: list[Pair] = generate(self.old.parsed, FACTS, sets=1)
         self._built: list[Built] = [self.old.build(pair.commercial, FACTS) for pair in self.pairs]
         self._mixed: list[Built] = [self.old.build(pair.mixed, FACTS) for pair in self.pairs]
+        self._enterprise: list[Built] = [self.old.build(pair.enterprise, FACTS) for pair in self.pairs]
 
     def compare(self, name: str, *changes: Mapping[str, str | None]) -> Checks:
         """The checks of a new project, by model."""
         new = Builder(write(self._home / "sources" / name, *changes), self._home / name, self._dbt)
         built = [new.build(pair.commercial, FACTS) for pair in self.pairs]
         runs = [Run(p.commercial, o, n) for p, o, n in zip(self.pairs, self._built, built, strict=True)]
-        mixed = [Mixed(p, o, n) for p, o, n in zip(self.pairs, self._mixed, built, strict=True)]
+        together = zip(self.pairs, self._mixed, self._enterprise, built, strict=True)
+        mixed = [Mixed(p, o, e, n) for p, o, e, n in together]
         checking = Checking(self.old.parsed, new.parsed, FACTS, dialect="duckdb", dropped={}, rounding=Rounding())
         return {check.name: check for check in checking.all(runs, mixed)}
 
@@ -80,6 +83,11 @@ def test_a_correct_new_project_is_equal_model_by_model(good: Checks) -> None:
         "contract_values": "gone",
         "brands": "equal",
         "totals": "equal",
+        "amounts": "equal",
+        "by_day": "equal",
+        "busy_days": "equal",
+        "labelled": "equal",
+        "labels": "equal",
         "dated": "not decidable",
         "kinds": "equal",
         "customers": "equal",
@@ -149,3 +157,24 @@ def test_a_share_over_both_segments_is_a_business_decision_with_its_clause(good:
 def test_a_model_whose_rows_stay_within_their_segment_is_the_old_one_filtered(good: Checks, model: str) -> None:
     assert good[model].decision.claim is SecondClaim.holds
     assert good[model].decision.filtered_by
+
+
+def test_rows_without_a_column_that_tells_their_segment_are_filtered_all_the_same(good: Checks) -> None:
+    assert (good["amounts"].decision.claim, good["amounts"].decision.filtered_by) == (SecondClaim.holds, ())
+
+
+def test_a_total_over_both_segments_is_a_decision_that_names_its_clause_and_line(good: Checks) -> None:
+    decision = good["by_day"].decision
+    assert decision.claim is SecondClaim.decision
+    assert decision.reason == "line 3: group by placed: groups rows of both segments together"
+
+
+def test_a_model_that_reads_a_decision_follows_it(good: Checks) -> None:
+    decision = good["busy_days"].decision
+    assert decision.claim is SecondClaim.follows
+    assert decision.reason == "follows by_day, line 3: group by placed: groups rows of both segments together"
+
+
+def test_a_group_of_a_value_computed_from_the_brand_stays_within_its_segment(good: Checks) -> None:
+    assert good["labels"].decision.claim is SecondClaim.holds
+    assert good["labels"].decision.clauses == ()
