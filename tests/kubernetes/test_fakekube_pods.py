@@ -172,8 +172,9 @@ def test_volumes_are_folders_that_variables_and_words_point_into(fakekube: Clust
     fakekube.create(config("files", {"settings.ini": "mode = fast\n"}))
     volumes = [{"name": "scratch", "emptyDir": {}}, {"name": "files", "configMap": {"name": "files"}}]
     mounts = [{"name": "scratch", "mountPath": "/scratch"}, {"name": "files", "mountPath": "/etc/mg-dw"}]
-    fakekube.create(pod("", spec={"volumes": volumes}, volumeMounts=mounts, env=[{"name": "OUT", "value": "/scratch/out"}],
-                        command=["sh", "-c", 'cp "$1" "$OUT"; cat "$OUT"', "sh", "/etc/mg-dw/settings.ini"]))  # fmt: skip
+    words = ["sh", "-c", 'cp "$1" "$OUT"; cat "$OUT"', "sh", "/etc/mg-dw/settings.ini"]
+    where = [{"name": "OUT", "value": "/scratch/out"}]
+    fakekube.create(pod("", spec={"volumes": volumes}, volumeMounts=mounts, env=where, command=words))
     assert fakekube.logs(over(fakekube)) == "mode = fast\n"
 
 

@@ -52,7 +52,8 @@ class Admission:
         validation.check_pod(pod)
         account = spec["serviceAccountName"]
         if self._store.find(resources.SERVICE_ACCOUNTS, metadata["namespace"], account) is None:
-            why = f'error looking up service account {metadata["namespace"]}/{account}: serviceaccount "{account}" not found'
+            full = f"{metadata['namespace']}/{account}"
+            why = f'error looking up service account {full}: serviceaccount "{account}" not found'
             raise forbidden(resources.PODS, metadata["name"], why)
         name = spec.get("priorityClassName")
         if name and name not in _DEFAULT_CLASSES:

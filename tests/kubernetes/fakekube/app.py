@@ -149,6 +149,8 @@ def _verb(request: web.Request, target: Target) -> str:
 
 
 async def _body(request: web.Request) -> Any:
+    if request.content_type.endswith("protobuf"):
+        raise errors.unsupported_media(request.content_type)
     if request.method == "GET" or not (text := await request.text()):
         return None
     try:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -136,13 +136,13 @@ class Cluster:
         account: str | None = None,
         content_type: str = "application/json",
     ) -> httpx.Response:
-        """Any request to the API; `path` as `/apis/batch/v1/...`. Answers of any status; raises httpx.TransportError."""
+        """Any request to the API, answers of any status; `path` as `/apis/batch/v1/...`. Raises TransportError."""
         headers = {"Content-Type": content_type, **({"Authorization": f"Bearer {account}"} if account else {})}
         content = None if body is None else json.dumps(body)
         return self._http.request(method, path, content=content, params=query, headers=headers)
 
     @contextmanager
-    def watch(self, path: str, query: Mapping[str, str]) -> Iterator[Iterator[Object]]:
+    def watch(self, path: str, query: Mapping[str, str]) -> Generator[Iterator[Object]]:
         """The events of a watch, as they come."""
         with self._http.stream("GET", path, params=query, timeout=60) as response:
             yield (json.loads(line) for line in response.iter_lines())
@@ -188,7 +188,7 @@ class Cluster:
         return self._http.get(f"{self._path(pod)}/log").raise_for_status().text
 
     @contextmanager
-    def stream(self, pod: Object | str, container: str | None = None) -> Iterator[Iterator[str]]:
+    def stream(self, pod: Object | str, container: str | None = None) -> Generator[Iterator[str]]:
         """The lines that a pod writes, as they come, until it ends."""
         query = {"follow": "true", **({"container": container} if container else {})}
         with self._http.stream("GET", f"{self._path(pod)}/log", params=query, timeout=None) as response:
@@ -196,7 +196,7 @@ class Cluster:
             yield response.iter_lines()
 
     def calls(self, start: int = 0) -> list[Object]:
-        """Every request to the API so far from the `start`th on: verb, resource, namespace, name, user, status, query."""
+        """Every request to the API from the `start`th on: verb, resource, namespace, name, user, status, query."""
         return self._http.get("/_fakekube/calls", params={"start": start}).raise_for_status().json()
 
     def processes(self, pod: Object) -> list[int]:
@@ -224,8 +224,9 @@ class Cluster:
     def describe(self) -> str:
         """Jobs, pods and events in a few lines, for the message of a test that fails."""
         lines = [f"job {one['metadata']['name']}: {one.get('status')}" for one in self.jobs()]
-        lines += [f"pod {one['metadata']['name']}: {one['status'].get('phase')} "
-                  f"{[each['state'] for each in one['status'].get('containerStatuses', ())]}" for one in self.pods()]  # fmt: skip
+        for pod in self.pods():
+            states = [one["state"] for one in pod["status"].get("containerStatuses", ())]
+            lines.append(f"pod {pod['metadata']['name']}: {pod['status'].get('phase')} {states}")
         lines += [f"{one['reason']}: {one['message']}" for one in self.events() if one["type"] == "Warning"]
         return "\n".join(lines)
 

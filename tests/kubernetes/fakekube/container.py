@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,11 +35,16 @@ class Log:
     ended: bool = False
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def fill(self, stream: asyncio.StreamReader) -> None:
+    async def fill(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the last process that writes to it has ended."""
+        stream = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(stream)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, process.stdout)
         with self.path.open("ab", buffering=0) as file:
             while chunk := await stream.read(_CHUNK):
                 file.write(chunk)
                 await self._tell()
+        transport.close()
         self.ended = True
         await self._tell()
 
@@ -76,7 +82,7 @@ class Run:
         self.state: dict[str, Any] = {"waiting": {"reason": "ContainerCreating"}}
         self.out_of_memory = False
         self._started = ""
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def running(self) -> bool:
@@ -87,9 +93,9 @@ class Run:
         self._started = stamp()
         environment = {**command.environment, processes.CONTAINER: self.identity}
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *command.words, cwd=command.folder, env=environment, start_new_session=True,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            self._process = subprocess.Popen(
+                command.words, cwd=command.folder, env=environment, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             )  # fmt: skip
         except OSError as error:
             self.log.ended = True
@@ -105,9 +111,8 @@ class Run:
         """Until it has ended, together with every process it has started, as with a PID namespace."""
         if self._process is None:
             return
-        assert self._process.stdout is not None
-        filling = asyncio.create_task(self.log.fill(self._process.stdout))
-        code = await self._process.wait()
+        filling = asyncio.create_task(self.log.fill(self._process))
+        code = await _exit_code(self._process)
         await asyncio.to_thread(processes.kill, processes.CONTAINER, self.identity)
         await filling
         exit_code = 128 - code if code < 0 else code
@@ -141,6 +146,20 @@ class Run:
                 "containerID": f"fakekube://{self.identity}",
             }
         }
+
+
+async def _exit_code(process: subprocess.Popen[bytes]) -> int:
+    """What the process itself ends with, while others may still hold its output open: asyncio's own `wait` waits for
+    those, too."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    watched = os.pidfd_open(process.pid)
+    loop.add_reader(watched, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(watched)
+        os.close(watched)
+    return process.wait()
 
 
 def _catches(pid: int, number: signal.Signals) -> bool:

@@ -14,7 +14,8 @@ def pod(spec: Spec) -> None:
     """Fill in a pod's spec, in place."""
     for name, value in (
         ("restartPolicy", "Always"), ("dnsPolicy", "ClusterFirst"), ("terminationGracePeriodSeconds", 30),
-        ("schedulerName", "default-scheduler"), ("enableServiceLinks", True), ("preemptionPolicy", "PreemptLowerPriority"),
+        ("schedulerName", "default-scheduler"), ("enableServiceLinks", True),
+        ("preemptionPolicy", "PreemptLowerPriority"),
     ):  # fmt: skip
         spec.setdefault(name, value)
     spec.setdefault("securityContext", {})

@@ -7,6 +7,8 @@ from typing import Any
 from tests.kubernetes.fakekube import resources
 from tests.kubernetes.fakekube.resources import Resource
 
+_ALL = ("pods", "jobs", "cronjobs", "services", "deployments", "statefulsets", "horizontalpodautoscalers")
+"""What `kubectl get all` shows."""
 VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.0+fakekube", "platform": "linux/amd64"}
 
 
@@ -60,6 +62,7 @@ def _resources(group: str, version: str) -> dict[str, Any] | None:
                 "kind": one.kind,
                 "verbs": list(one.verbs),
                 **({"shortNames": list(one.short_names)} if one.short_names else {}),
+                **({"categories": ["all"]} if one.plural in _ALL else {}),
             }
         )
         for name, verbs in one.subresources.items():

@@ -13,6 +13,14 @@ from tests.kubernetes.fakekube.pod_runner import PodRunner
 from tests.kubernetes.fakekube.store import Change, Object, Store, key_of, same
 
 _log = logging.getLogger(__name__)
+_UNTOLD = ("bootID", "containerRuntimeVersion", "kernelVersion", "machineID", "osImage", "systemUUID")
+_NODE_INFO = {
+    **dict.fromkeys(_UNTOLD, "fakekube"),
+    "architecture": "amd64",
+    "operatingSystem": "linux",
+    "kubeletVersion": "v1.36.0",
+    "kubeProxyVersion": "v1.36.0",
+}
 
 
 class Kubelet:
@@ -85,7 +93,7 @@ class Kubelet:
     async def _run(self, runner: PodRunner) -> None:
         try:
             await runner.run()
-        except Exception:  # whatever happens to one pod, the others go on
+        except Exception:  # noqa: BLE001 whatever happens to one pod, the others go on
             _log.exception("Pod %s", runner.uid)
         finally:
             environment.clean(runner.folder / "volumes")
@@ -126,7 +134,7 @@ class Kubelet:
                 "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", **labels},
             },
             "spec": {},
-            "status": {"nodeInfo": {"kubeletVersion": "v1.36.0"}, "allocatable": {"pods": "110"}},
+            "status": {"nodeInfo": _NODE_INFO, "allocatable": {"pods": "110"}},
         }
         self._store.create(resources.NODES, conditions.put(node, "Ready", "True", "KubeletReady"))
 

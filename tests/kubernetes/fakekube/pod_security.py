@@ -8,18 +8,11 @@ from typing import Any
 from tests.kubernetes.fakekube.store import Object
 
 Spec = Mapping[str, Any]
+_ALLOWED = "NET_BIND_SERVICE"
 _PREFIX = "pod-security.kubernetes.io/"
 _VOLUMES = {
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "emptyDir",
-    "ephemeral",
-    "persistentVolumeClaim",
-    "projected",
-    "secret",
-    "image",
-}
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+}  # fmt: skip
 
 
 def violations(labels: Mapping[str, str], pod: Object, mode: str = "enforce") -> str:
@@ -74,26 +67,22 @@ def _escalation(spec: Spec) -> str:
 
 def _capabilities(spec: Spec) -> str:
     keeping = _those(spec, lambda one: "ALL" not in ((one.get("capabilities") or {}).get("drop") or ()))
-    adding = _those(
-        spec, lambda one: bool(set((one.get("capabilities") or {}).get("add") or ()) - {"NET_BIND_SERVICE"})
+    adding = _those(spec, lambda one: bool({*((one.get("capabilities") or {}).get("add") or ())} - {_ALLOWED}))
+    told = [f'{_named(keeping)} must set securityContext.capabilities.drop=["ALL"]'] if keeping else []
+    told += (
+        [f"{_named(adding)} must not include more than {_ALLOWED} in securityContext.capabilities.add"]
+        if adding
+        else []
     )
-    told = []
-    if keeping:
-        told.append(f'{_named(keeping)} must set securityContext.capabilities.drop=["ALL"]')
-    if adding:
-        told.append(
-            f"{_named(adding)} must not include other than NET_BIND_SERVICE in securityContext.capabilities.add"
-        )
     return f"unrestricted capabilities ({'; '.join(told)})" if told else ""
 
 
 def _volume_types(spec: Spec) -> str:
-    found = [
-        (one["name"], kind) for one in spec.get("volumes") or () for kind in one if kind not in {"name", *_VOLUMES}
-    ]
+    volumes = spec.get("volumes") or ()
+    found = [(one["name"], kind) for one in volumes for kind in one if kind not in {"name", *_VOLUMES}]
+    names = _named([name for name, _ in found], "volume")
     kinds = ", ".join(f'"{kind}"' for kind in sorted({kind for _, kind in found}))
-    return f"restricted volume types ({_named([name for name, _ in found], 'volume')} uses restricted volume type {kinds})" if (
-        found) else ""  # fmt: skip
+    return f"restricted volume types ({names} uses restricted volume type {kinds})" if found else ""
 
 
 def _non_root(spec: Spec) -> str:

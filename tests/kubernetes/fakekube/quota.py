@@ -37,11 +37,8 @@ def check(store: Store, resource: Resource, body: Object) -> None:
                 ",".join(f"{key}={quantities.show(numbers[key], hard[key])}" for key in over)
                 for numbers in (asked, used, {key: quantities.parse(value) for key, value in hard.items()})
             ]
-            raise forbidden(
-                resource,
-                name,
-                f"exceeded quota: {limit['metadata']['name']}, requested: {texts[0]}, used: {texts[1]}, limited: {texts[2]}",
-            )
+            about = f"requested: {texts[0]}, used: {texts[1]}, limited: {texts[2]}"
+            raise forbidden(resource, name, f"exceeded quota: {limit['metadata']['name']}, {about}")
 
 
 def usage(store: Store, namespace: str, hard: dict[str, str]) -> dict[str, Decimal]:

@@ -1,7 +1,7 @@
 """Objects against the schema of Kubernetes 1.36, as the models of kubernetes_asyncio 36 hold it.
 
-A field that the schema does not have is refused, as `kubectl` has it done (`fieldValidation=Strict`); a real server does
-so only when asked and otherwise drops the field with a warning, which a client does not see.
+A field that the schema does not have is refused, as `kubectl` has it done (`fieldValidation=Strict`); a real server
+does so only when asked and otherwise drops the field with a warning, which a client does not see.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def check(resource: Resource, body: Any) -> tuple[dict[str, Any], list[str]]:
         resource.api_version
     ):
         raise bad_request(
-            f"the API version in the data ({body.get('apiVersion')}, {body.get('kind')}) does not match the expected API "
-            f"version ({resource.api_version}, {resource.kind})"
+            f"the API version in the data ({body.get('apiVersion')}, {body.get('kind')}) does not match the expected "
+            f"API version ({resource.api_version}, {resource.kind})"
         )
     found = _Findings()
     made = found.walk(_model(resource), body, "")

@@ -25,14 +25,15 @@ def labels(selector: str | None) -> Predicate:
 
 def _requirement(text: str) -> Predicate:
     if match := _SET.match(text):
-        key, operator, listed = match.groups()
+        key, operator, listed = (str(part) for part in match.groups())
         values = {value.strip() for value in listed.split(",")}
         return (lambda found: found.get(key) in values) if operator == "in" else (
             lambda found: found.get(key) not in values)  # fmt: skip
-    for operator, wanted in (("!=", False), ("==", True), ("=", True)):
-        if operator in text:
-            key, value = (side.strip() for side in text.split(operator, 1))
-            return (lambda found: found.get(key) == value) if wanted else (lambda found: found.get(key) != value)
+    if match := re.fullmatch(r"([^!=]*)(!=|==|=)(.*)", text):
+        key, operator, value = (part.strip() for part in match.groups())
+        if operator == "!=":
+            return lambda found: found.get(key) != value
+        return lambda found: found.get(key) == value
     if not re.fullmatch(r"!?[\w./-]+", text):
         raise bad_request(f"unable to parse requirement: found '{text}'")
     return (lambda found: text[1:] not in found) if text.startswith("!") else (lambda found: text in found)

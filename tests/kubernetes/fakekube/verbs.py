@@ -31,12 +31,11 @@ class Verbs:
             return self._evict(target, body), []
         made, warnings = schema.check(resource, body)
         metadata = made.setdefault("metadata", {})
-        if resource.namespaced:
-            if metadata.setdefault("namespace", target.namespace) != target.namespace:
-                raise errors.bad_request(
-                    f"the namespace of the provided object does not match the namespace sent on the request: "
-                    f"{metadata['namespace']} != {target.namespace}"
-                )
+        if resource.namespaced and metadata.setdefault("namespace", target.namespace) != target.namespace:
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request: "
+                f"{metadata['namespace']} != {target.namespace}"
+            )
         if resource is resources.ACCESS_REVIEWS:
             return self._review(made, user), []
         made = self._admission.admit(resource, made)
@@ -106,7 +105,7 @@ class Verbs:
         return self._replace(target, self.get(target), made, query)
 
     def patch(self, target: Target, kind: str, patch: Any, query: Query) -> Object:
-        """Apply a patch; `kind` is its content type. Server-side apply is taken for a strategic merge that may create."""
+        """Apply a patch; `kind` is its content type. Server-side apply is a strategic merge that may create."""
         if kind == "application/apply-patch+yaml" and self._store.find(
             target.resource, target.namespace, target.name or "") is None:  # fmt: skip
             patch.setdefault("metadata", {}).setdefault("name", target.name)
@@ -175,7 +174,7 @@ def matcher(query: Query) -> selectors.Callable[[Object], bool]:
 
 
 def _options(options: dict[str, Any], query: Query) -> dict[str, Any]:
-    known = {name: query[name] for name in ("propagationPolicy", "gracePeriodSeconds") if name in query}
+    known: dict[str, Any] = {name: query[name] for name in ("propagationPolicy", "gracePeriodSeconds") if name in query}
     if "orphanDependents" in query:
         known["orphanDependents"] = query["orphanDependents"] == "true"
     return {**known, **options}

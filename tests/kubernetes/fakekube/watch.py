@@ -81,9 +81,9 @@ async def _tell(
     if is_in:
         await _send(response, "MODIFIED" if was_in else "ADDED", change.object)
     elif was_in:
-        last = change.object if change.type == "DELETED" else {
-            **(change.old or {}), "metadata": {**(change.old or {})["metadata"],
-                                               "resourceVersion": change.object["metadata"]["resourceVersion"]}}  # fmt: skip
+        assert change.old is not None
+        metadata = {**change.old["metadata"], "resourceVersion": change.object["metadata"]["resourceVersion"]}
+        last = change.object if change.type == "DELETED" else {**change.old, "metadata": metadata}
         await _send(response, "DELETED", last)
 
 
