@@ -236,5 +236,17 @@ def test_a_node_that_is_lost_takes_its_processes_along_and_nobody_says_so(fakeku
     over(fakekube, "again")
 
 
+def test_a_node_that_is_switched_off_lets_its_pods_end_and_they_have_failed(fakekube: Cluster) -> None:
+    selector = {"cloud.google.com/gke-spot": "true"}
+    fakekube.create(job(HANDLES, spec={"podReplacementPolicy": "Failed"}, template={"nodeSelector": selector}))
+    found = started(fakekube)
+    fakekube.shut_down_node("spot-1", grace=600)
+    assert reason(ended(fakekube)) == "BackoffLimitExceeded"
+    [found] = fakekube.pods()
+    assert (found["status"]["phase"], found["status"]["reason"]) == ("Failed", "Terminated")
+    assert state(found)["terminated"]["exitCode"] == 0, "its process had the time to end well"
+    fakekube.restore_node("spot-1")
+
+
 def config(name: str, data: dict[str, str]) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}

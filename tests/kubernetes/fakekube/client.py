@@ -252,6 +252,11 @@ class Cluster:
         says that the machine does not exist)."""
         self._break(f"nodes/{name}/lose")
 
+    def shut_down_node(self, name: str, grace: float = 25.0) -> None:
+        """The machine is switched off in so many seconds, as Spot machines are: SIGTERM, the grace, SIGKILL; its pods
+        have failed and are not deleted."""
+        self._http.post(f"/_fakekube/nodes/{name}/shut-down", params={"grace": grace}).raise_for_status()
+
     def node_unreachable(self, name: str) -> None:
         self._break(f"nodes/{name}/unreachable")
 

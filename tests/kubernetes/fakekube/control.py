@@ -78,6 +78,7 @@ class Control:
     async def _break_node(self, request: web.Request) -> None:
         kubelet, name = self._state.kubelet, request.match_info["name"]
         actions = {
+            "shut-down": lambda node: kubelet.shut_down(node, float(request.query["grace"])),
             "lose": kubelet.lose,
             "unreachable": kubelet.mark_unreachable,
             "evict": kubelet.evict_unreachable,

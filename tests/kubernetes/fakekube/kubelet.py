@@ -106,6 +106,9 @@ class Kubelet:
         """End containers that take more memory than their limit."""
         while True:
             await asyncio.sleep(self._settings.memory_check)
+            if not any(not task.done() for task in self._tasks):
+                continue
+            pids = await asyncio.to_thread(processes.by_mark, processes.CONTAINER)
             for pod in self._store.every(resources.PODS):
                 runner = self._runners.get(pod["metadata"]["uid"])
                 for container in pod["spec"]["containers"] if runner is not None else ():
@@ -113,8 +116,7 @@ class Kubelet:
                     run = runner.runs.get(container["name"]) if runner is not None else None
                     if limit is None or run is None or not run.running:
                         continue
-                    pids = await asyncio.to_thread(processes.marked, processes.CONTAINER, run.identity)
-                    if processes.memory(pids) > quantities.parse(limit):
+                    if processes.memory(pids.get(run.identity, [])) > quantities.parse(limit):
                         await asyncio.to_thread(run.end_by_memory)
 
     async def stop(self) -> None:
@@ -144,6 +146,18 @@ class Kubelet:
             if (runner := self._runners.get(pod["metadata"]["uid"])) is not None:
                 runner.lost = True
                 runner.kill()
+
+    def shut_down(self, name: str, grace: float) -> None:
+        """The machine is going to be switched off, as a Spot node is: its pods have `grace` seconds, then they have
+        failed. They are not deleted."""
+        node = self._store.get(resources.NODES, None, name)
+        self._store.update(
+            resources.NODES, conditions.put(node, "Ready", "False", "KubeletNotReady", "node is shutting down")
+        )
+        for pod in self._pods_on(name):
+            runner = self._runners.get(pod["metadata"]["uid"])
+            if runner is not None and not _is_over(pod):
+                runner.shut_down(grace)
 
     def mark_unreachable(self, name: str) -> None:
         """What the node controller does when a node has been silent for 50 seconds; its pods are evicted after five

@@ -23,7 +23,7 @@ class NodeSettings:
     workdir: Path | None = None
     python: Path = Path(sys.executable)
     restart_back_off: float = 10.0
-    memory_check: float = 0.5
+    memory_check: float = 1.0
     """Seconds between two looks at how much memory pods take."""
     nodes: dict[str, dict[str, str]] = field(default_factory=lambda: {"node-1": {}, "spot-1": {SPOT: "true"}})
     """Name to labels."""

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tests.kubernetes.fakekube import deletion, environment, pod_status, processes, resources
+from tests.kubernetes.fakekube import conditions, deletion, environment, pod_status, processes, resources
 from tests.kubernetes.fakekube.container import Command, Log, Run
 from tests.kubernetes.fakekube.events import record
 from tests.kubernetes.fakekube.node_settings import NodeSettings
@@ -50,6 +50,15 @@ class PodRunner:
             self._stopping.set()
             for run in self.runs.values():
                 run.terminate()
+
+    def shut_down(self, grace: float) -> None:
+        """The node goes down: end within `grace` seconds, and have failed, whatever the process says."""
+        message = "Pod was terminated in response to imminent node shutdown."
+        self._ended_because = ("Terminated", message)
+        if (present := self._present()) is not None:
+            marked = conditions.put(present, "DisruptionTarget", "True", "TerminationByKubelet", message)
+            self._store.update(resources.PODS, marked)
+        self.terminate(min(grace, self._pod["spec"]["terminationGracePeriodSeconds"]))
 
     def kill(self) -> None:
         """SIGKILL to every process of the pod, with nothing said before."""
@@ -123,7 +132,7 @@ class PodRunner:
                 run.terminate()
             await run.wait()
             code = run.state["terminated"]["exitCode"]
-            if self._stopping.is_set() or policy == "Never" or (policy == "OnFailure" and code == 0):
+            if self._stopping.is_set() or self.lost or policy == "Never" or (policy == "OnFailure" and code == 0):
                 self._report()
                 return
             self._restarts[name] = restarts + 1

@@ -22,8 +22,18 @@ _marks: dict[tuple[int, str], bytes] = {}
 
 def marked(name: str, value: str) -> list[int]:
     """Pids of living processes whose environment has `name=value`."""
-    wanted = f"{name}={value}".encode()
-    return [pid for pid, environ in _environments().items() if wanted in environ.split(b"\0")]
+    return by_mark(name).get(value, [])
+
+
+def by_mark(name: str) -> dict[str, list[int]]:
+    """Pids of living processes that have the variable, by its value."""
+    found: dict[str, list[int]] = {}
+    begin = f"{name}=".encode()
+    for pid, environ in _environments().items():
+        for variable in environ.split(b"\0"):
+            if variable.startswith(begin):
+                found.setdefault(variable[len(begin) :].decode(), []).append(pid)
+    return found
 
 
 def _environments() -> dict[int, bytes]:
@@ -34,25 +44,26 @@ def _environments() -> dict[int, bytes]:
             continue
         pid = int(entry.name)
         with contextlib.suppress(OSError):
-            state, start = _state_and_start(pid)
+            state, parent, start = _stat(pid)
             if state in "ZX":
                 continue
             key = (pid, start)
-            environ = _marks.get(key)
-            # Between fork and exec a process still has its parent's environment.
-            if environ is None or b"FAKEKUBE" not in environ:
+            if (environ := _marks.get(key)) is None:
                 environ = (_PROC / entry.name / "environ").read_bytes()
-            _marks[key] = environ
+                # A child of this very process has its environment until it executes a program of its own.
+                if environ and parent != os.getpid():
+                    _marks[key] = environ
             seen.add(key)
             found[pid] = environ
     for key in set(_marks) - seen:
-        del _marks[key]
+        _marks.pop(key, None)
     return found
 
 
-def _state_and_start(pid: int) -> tuple[str, str]:
+def _stat(pid: int) -> tuple[str, int, str]:
+    """State, parent and time of start."""
     fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    return fields[0], fields[19]
+    return fields[0], int(fields[1]), fields[19]
 
 
 def memory(pids: list[int]) -> int:
