@@ -48,7 +48,8 @@ class Postgres:
         environment = {**plain_environment(), "LC_ALL": "C"}
         make = Process(
             "initdb",
-            [binaries / "initdb", "--pgdata", data, "--username", "prefect", "--auth", "trust", "--no-sync"],
+            [binaries / "initdb", "--pgdata", data, "--username", "prefect", "--auth", "trust", "--no-sync",
+             "--encoding", "UTF8"],
             environment, self._folder, user=self._user,
         )  # fmt: skip
         make.start()
