@@ -152,15 +152,18 @@ def deploy(
         Literal["kubernetes", "process"], Parameter(help="process: runs are processes of a worker on this machine.")
     ] = "kubernetes",
     with_blocks: Annotated[bool, Parameter(help="Write Prefect's blocks first, as `mgdw blocks` does.")] = False,
+    smoke: Annotated[bool, Parameter(help="Then run doctor on the work pool and wait for it.")] = False,
 ) -> None:
     """Bring the Prefect server to what prefect.yaml says: work pool, deployments, automations."""
     _prepare()
     from flows.deploy import deploy
+    from flows.deploy_smoke import smoke as tried
 
     if with_blocks:
         blocks()
-    changes = asyncio.run(deploy(pool_type=pool_type, image=image, release=release))
-    _print_changes(changes)
+    _print_changes(asyncio.run(deploy(pool_type=pool_type, image=image, release=release)))
+    if smoke:
+        _out.print(f"The run {asyncio.run(tried())} completed on the work pool")
 
 
 @automated.command(name="apply")

@@ -25,8 +25,11 @@ from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessWorker
 
 from connectors.errors import ConfigurationError, SourceUnavailable
+from flows.automation_file import read_automations
+from flows.automations import Applied, apply
 from flows.deploy_check import TEMPLATE, AnyFlow, checked, read_template
 from flows.deploy_file import POOL, PREFECT_YAML, TAG, Deployment, filled_in
+from flows.settings import FlowSettings
 
 PoolType = Literal["kubernetes", "process"]
 
@@ -42,7 +45,7 @@ _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 class Change:
     """What became of one thing on the server; `note` says which of its fields, or what a person should know."""
 
-    kind: Literal["work pool", "deployment", "automation", "block"]
+    kind: Literal["work pool", "deployment"]
     name: str
     what: Literal["made", "changed", "unchanged", "retired"]
     note: str = ""
@@ -55,11 +58,12 @@ async def deploy(
     release: str | None = None,
     path: Path = PREFECT_YAML,
     template: Path = TEMPLATE,
-) -> list[Change]:
-    """Create or update the work pool and the deployments of the file; retire those of ours that it no longer has.
+) -> list[Change | Applied]:
+    """Create or update work pool, deployments and automations; retire the deployments that the file no longer has.
 
-    Nothing is sent before the whole file was checked. A schedule that somebody paused stays paused, and a deployment
-    that is not in the file any more is paused, not deleted: its runs and their history stay.
+    Nothing is sent before all files were checked. What somebody paused stays paused, and a deployment that is not in
+    the file any more is paused, not deleted: its runs and their history stay. Automations are written where they tell
+    of failures (MGDW_ALERTS=automations): beside the flows' own messages each failure would be told twice.
 
     Args:
         pool_type: `kubernetes`, or `process` for runs that are processes of this machine.
@@ -67,11 +71,10 @@ async def deploy(
         release: what the deployments call their version: the commit.
 
     Raises:
-        DeploymentFileError: the file is wrong; every problem is named.
+        DeploymentFileError, AutomationFileError: a file is wrong; every problem is named.
         ConfigurationError: no server is set, the image is missing, or the server refuses something.
         SourceUnavailable: the server gives no answer.
     """
-    file, flows = checked(path, template)
     if pool_type == "kubernetes" and not (image and _DIGEST.fullmatch(image)):
         raise ConfigurationError(
             f"{image!r} is not an image by digest" if image else "no image is given, and runs in Kubernetes need one",
@@ -82,6 +85,8 @@ async def deploy(
         raise ConfigurationError(
             "no Prefect server is set", remedy="Set PREFECT_API_URL, for example http://127.0.0.1:4200/api."
         )
+    file, flows = checked(path, template)
+    automations = read_automations() if FlowSettings.from_environment().alerts == "automations" else None
     base = read_template(template) if pool_type == "kubernetes" else ProcessWorker.get_default_base_job_template()
     values = {
         "MGDW_HOME": os.environ.get("MGDW_HOME") or (IMAGE_HOME if pool_type == "kubernetes" else str(path.parent)),
@@ -89,13 +94,13 @@ async def deploy(
     }
     try:
         async with get_client() as client:
-            changes = [await _pool(client, pool_type, base)]
+            changes: list[Change | Applied] = [await _pool(client, pool_type, base)]
             known = set(base["variables"]["properties"])
             for deployment in file.deployments:
                 flow = flows[deployment.name]
                 wanted = Wanted.of(deployment, flow, pull=file.pull, release=release, known=known, values=values)
                 changes.append(await _deployment(client, wanted))
-            return changes + await _retired(client, {(flows[d.name].name, d.name) for d in file.deployments})
+            changes += await _retired(client, {(flows[d.name].name, d.name) for d in file.deployments})
     except PrefectHTTPStatusError as error:
         raise ConfigurationError(
             f"Prefect's server refused a change ({error.response.status_code}): {error.response.text[:500]}",
@@ -106,6 +111,7 @@ async def deploy(
             f"Prefect's API gave no answer ({type(error).__name__})",
             remedy="Start the server, or correct PREFECT_API_URL and PREFECT_API_AUTH_STRING.",
         ) from error
+    return changes if automations is None else changes + await apply(automations)
 
 
 @dataclass(frozen=True)
@@ -181,10 +187,11 @@ async def _pool(client: PrefectClient, pool_type: PoolType, base: dict[str, Any]
             f"the work pool {POOL} is of type {found.type}, not {pool_type}; a pool's type cannot be changed",
             remedy=f"Say --pool-type {found.type}; if it shall be the other, `prefect work-pool delete {POOL}` first.",
         )
+    note = "it is paused: no run starts" if found.is_paused else ""
     if found.base_job_template == base:
-        return Change("work pool", POOL, "unchanged", "paused" if found.is_paused else "")
+        return Change("work pool", POOL, "unchanged", note)
     await client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=base))
-    return Change("work pool", POOL, "changed", "base job template")
+    return Change("work pool", POOL, "changed", "; ".join(["base job template", *([note] if note else [])]))
 
 
 async def _deployment(client: PrefectClient, wanted: Wanted) -> Change:
@@ -198,6 +205,8 @@ async def _deployment(client: PrefectClient, wanted: Wanted) -> Change:
     notes = [f"schedule {slug} stays paused" for slug in paused]
     differences = wanted.differences(found) if found else []
     back = found is not None and RETIRED in found.tags
+    if found and found.paused and not back:
+        notes.append("it stays paused")
     if found and not differences:
         return Change("deployment", full_name, "unchanged", "; ".join(notes))
     fields = dict(wanted.fields)

@@ -10,18 +10,23 @@ locals {
     _NAMESPACE   = local.namespace
     _ENVIRONMENT = var.environment
     _ARTIFACTS   = google_storage_bucket.this["artifacts"].name
+    _LOCATION    = var.location
   }
 
   builds = {
     "pipeline" = {
       description = "Image of the flows, then their deployments."
       account     = "cloud-build"
-      files       = ["connectors/**", "deployments/cloudbuild-pipeline.yaml", "deployments/Dockerfile", "dbt/**", "flows/**", "k8s/**", "locks/runtime.txt", "prefect.yaml", "pyproject.toml"]
+      files = [
+        ".dockerignore", "connectors/**", "dbt/**", "deployments/Dockerfile", "deployments/automations/**",
+        "deployments/cloudbuild-pipeline.yaml", "deployments/release.sh", "docs/runbooks/**", "flows/**", "k8s/**",
+        "locks/runtime.txt", "prefect.yaml", "split/**",
+      ]
     }
     "dbt" = {
       description = "dbt models that changed and what is built on them, then the docs."
       account     = "dbt-runner"
-      files       = ["dbt/**", "deployments/cloudbuild-dbt.yaml"]
+      files       = ["dbt/**", "deployments/cloudbuild-dbt.yaml", "deployments/dbt-build.sh"]
     }
   }
 }

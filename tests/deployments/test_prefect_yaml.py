@@ -204,9 +204,7 @@ def test_the_pools_template_has_a_variable_for_every_resource() -> None:
     resources = {"image", "cpu", "memory", "ephemeral_storage", "active_deadline_seconds"}
     for deployment in read_file().deployments:
         given = deployment.work_pool.job_variables
-        assert (
-            {"image", "cpu", "memory", "ephemeral_storage", "active_deadline_seconds"} <= set(given) <= set(properties)
-        )
+        assert resources <= set(given) <= set(properties)
 
 
 def test_only_what_goes_on_where_it_was_runs_on_machines_that_may_be_taken_away() -> None:
