@@ -89,6 +89,19 @@ def test_a_token_of_nobody_is_unauthorized(fakekube: Cluster) -> None:
     assert fakekube.request("GET", "/api/v1/pods", account="system:serviceaccount:x:nobody").status_code == 401
 
 
+def test_a_user_of_the_cloud_has_the_rights_that_are_bound_to_the_name(fakekube: Cluster, account: str) -> None:
+    assert account
+    user = "build@mg-dw.iam.gserviceaccount.com"
+    path = f"/api/v1/namespaces/{fakekube.namespace}/pods"
+    assert fakekube.request("GET", path, account=f"user:{user}").status_code == 403
+    fakekube.create({
+        "apiVersion": f"{_RBAC}/v1", "kind": "RoleBinding", "metadata": {"name": "build"},
+        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": "reader"},
+        "subjects": [{"kind": "User", "apiGroup": _RBAC, "name": user}],
+    })  # fmt: skip
+    assert fakekube.request("GET", path, account=f"user:{user}").status_code == 200
+
+
 def test_a_role_that_is_taken_away_allows_nothing_any_more(fakekube: Cluster, account: str) -> None:
     path = f"/api/v1/namespaces/{fakekube.namespace}/pods"
     assert fakekube.request("GET", path, account=account).status_code == 200

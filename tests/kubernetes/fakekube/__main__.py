@@ -13,6 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from tests.kubernetes.fakekube.app import Api
+from tests.kubernetes.fakekube.certificate import server_context
 from tests.kubernetes.fakekube.cluster_state import ClusterState
 from tests.kubernetes.fakekube.control import Control
 from tests.kubernetes.fakekube.images import Images
@@ -66,16 +67,17 @@ async def _serve(arguments: argparse.Namespace) -> None:
     application.add_routes([*Control(state, api).routes(), web.route("*", "/{path:.*}", api.handle)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", arguments.port)
-    await site.start()
+    data.mkdir(parents=True, exist_ok=True)
+    await web.TCPSite(runner, "127.0.0.1", arguments.port).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_context(data)).start()
     working = asyncio.create_task(state.run())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if arguments.until_eof:
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
-    [(host, port)] = runner.addresses
-    print(f"fakekube is ready: http://{host}:{port}", flush=True)
+    [(host, port), (_, secure)] = runner.addresses
+    print(f"fakekube is ready: http://{host}:{port} https://{host}:{secure}", flush=True)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({stopping, working}, return_when=asyncio.FIRST_COMPLETED)
     if working.done():

@@ -54,7 +54,7 @@ class Cluster:
         self._words = [*words, f"--back-off={back_off}", f"--bookmark-every={bookmark_every}"]
         self._port = port
         self._process: subprocess.Popen[str] | None = None
-        self.url = ""
+        self.url = self.secure_url = ""
 
     # Life
 
@@ -74,7 +74,7 @@ class Cluster:
         if not line.startswith("fakekube is ready"):
             self.stop()
             raise RuntimeError(f"fakekube did not start:\n{log.read_text()}")
-        self.url = line.split()[-1]
+        self.url, self.secure_url = line.split()[-2:]
         self._http = httpx.Client(base_url=self.url, timeout=60.0, trust_env=False)
 
     def stop(self) -> None:
@@ -108,18 +108,18 @@ class Cluster:
             other.create(body)
         return other
 
-    def kubeconfig(self, path: Path, account: str | None = None) -> Path:
-        """Write a kubeconfig for a service account (`name`, or `system:serviceaccount:ns:name`), or for the admin."""
-        user = {"token": account} if account else {}
+    def kubeconfig(self, path: Path, account: str | None = None, *, tls: bool = False) -> Path:
+        """Write a kubeconfig for a service account (`name`, or `system:serviceaccount:ns:name`), or for the admin.
+        With `tls` by HTTPS, without which kubectl sends no token."""
+        server = {"server": self.secure_url, "certificate-authority": str(self.data / "ca.crt")}
+        context = {"cluster": "fakekube", "user": "user", "namespace": self.namespace}
         content = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "fakekube",
-            "clusters": [{"name": "fakekube", "cluster": {"server": self.url}}],
-            "users": [{"name": "user", "user": user}],
-            "contexts": [
-                {"name": "fakekube", "context": {"cluster": "fakekube", "user": "user", "namespace": self.namespace}}
-            ],
+            "clusters": [{"name": "fakekube", "cluster": server if tls else {"server": self.url}}],
+            "users": [{"name": "user", "user": {"token": account} if account else {}}],
+            "contexts": [{"name": "fakekube", "context": context}],
         }
         path.write_text(yaml.safe_dump(content))
         return path

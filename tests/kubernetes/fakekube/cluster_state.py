@@ -10,6 +10,7 @@ import yaml
 from tests.kubernetes.fakekube import resources, schema
 from tests.kubernetes.fakekube.admission import Admission
 from tests.kubernetes.fakekube.deletion import GarbageCollector
+from tests.kubernetes.fakekube.deployments import DeploymentController
 from tests.kubernetes.fakekube.jobs import JobController
 from tests.kubernetes.fakekube.kubelet import Kubelet
 from tests.kubernetes.fakekube.node_settings import NodeSettings
@@ -30,6 +31,7 @@ class ClusterState:
         self.store.listen(self._make_default_account)
         self.kubelet = Kubelet(self.store, settings)
         self._jobs = JobController(self.store, self.admission, back_off)
+        self._deployments = DeploymentController(self.store, settings.images)
         self._collector = GarbageCollector(self.store)
         self._make_namespace("default")
 
@@ -75,6 +77,7 @@ class ClusterState:
                     change = await self._changes.get()
                     self._collector.sync(change)
                     self._jobs.notice(change)
+                    self._deployments.notice(change)
                     self.kubelet.notice(change)
         finally:
             await self.kubelet.stop()

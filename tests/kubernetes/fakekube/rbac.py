@@ -29,12 +29,16 @@ class Request:
 
 def user_of(store: Store, authorization: str | None) -> str:
     """Who a request comes from: the admin without a token, else the service account that the token names, as
-    `system:serviceaccount:<namespace>:<name>` or by its name alone. Raises ApiError (401) when there is none such."""
+    `system:serviceaccount:<namespace>:<name>` or by its name alone, or with `user:<name>` a user of the cloud.
+
+    Raises ApiError (401) when there is no such service account."""
     if not authorization:
         return ADMIN
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise errors.unauthorized()
+    if token.startswith("user:"):
+        return token.partition(":")[2]
     for account in store.every(resources.SERVICE_ACCOUNTS):
         full = f"{_PREFIX}{account['metadata']['namespace']}:{account['metadata']['name']}"
         if token.strip() in (full, account["metadata"]["name"]):
@@ -74,8 +78,10 @@ def _rules(store: Store, user: str, namespace: str | None) -> Iterator[dict[str,
 
 
 def _binds(binding: Object, user: str) -> bool:
-    _, _, namespace, name = user.split(":")
-    groups = {"system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{namespace}"}
+    namespace, name = user.removeprefix(_PREFIX).split(":") if user.startswith(_PREFIX) else ("", "")
+    groups = {"system:authenticated"}
+    if name:
+        groups |= {"system:serviceaccounts", f"system:serviceaccounts:{namespace}"}
     for subject in binding.get("subjects") or ():
         match subject["kind"]:
             case "ServiceAccount" if (subject.get("namespace"), subject["name"]) == (namespace, name):

@@ -57,6 +57,7 @@ QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota", short_names=("quo
 DISRUPTION_BUDGETS = Resource(
     "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", short_names=("pdb",), subresources=_STATUS
 )
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", short_names=("deploy",), subresources=_STATUS)
 PRIORITY_CLASSES = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
 ROLES = Resource(_RBAC, "v1", "roles", "Role")
 ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding")
@@ -68,12 +69,11 @@ ACCESS_REVIEWS = Resource(
 
 ALL = (
     PODS, JOBS, SECRETS, CONFIG_MAPS, EVENTS, NAMESPACES, NODES, SERVICE_ACCOUNTS, QUOTAS, DISRUPTION_BUDGETS,
-    PRIORITY_CLASSES, ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ACCESS_REVIEWS,
+    DEPLOYMENTS, PRIORITY_CLASSES, ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ACCESS_REVIEWS,
     # Kept and validated, with nothing that acts on them: deploying and kustomize output can be tried on them.
     Resource("", "v1", "services", "Service", short_names=("svc",)),
     Resource("", "v1", "limitranges", "LimitRange", short_names=("limits",)),
     Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", short_names=("pvc",)),
-    Resource("apps", "v1", "deployments", "Deployment", short_names=("deploy",), subresources=_STATUS),
     Resource("apps", "v1", "statefulsets", "StatefulSet", short_names=("sts",), subresources=_STATUS),
     Resource("batch", "v1", "cronjobs", "CronJob", short_names=("cj",), subresources=_STATUS),
     Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", short_names=("netpol",)),
