@@ -13,11 +13,11 @@ ONLY = ("settings", "contract", "secrets", "lake", "prefect")
 """What belongs to a release. Sources, Tableau and the warehouse can be away without a release being to blame."""
 
 
-async def smoke(timeout: int = 900) -> str:
+async def smoke(seconds: int = 900) -> str:
     """Run `doctor` on the work pool and wait for it. Returns the run's name.
 
     Args:
-        timeout: seconds for a node, the image and the checks.
+        seconds: for a node, the image and the checks.
 
     Raises:
         WorkFailed: the run did not complete, or did not end in time.
@@ -28,11 +28,11 @@ async def smoke(timeout: int = 900) -> str:
             deployment.id, parameters={"only": ONLY}, tags=["smoke"], name="smoke"
         )
         try:
-            run = await wait_for_flow_run(run.id, timeout=timeout, client=client)
+            run = await wait_for_flow_run(run.id, timeout=seconds, client=client)
         except FlowRunWaitTimeout:
             run = await client.read_flow_run(run.id)
             raise WorkFailed(
-                f"{DEPLOYMENT} has not ended after {timeout} s, it is {run.state_name}",
+                f"{DEPLOYMENT} has not ended after {seconds} s, it is {run.state_name}",
                 remedy="Late or Pending: look at the worker and at the pod's events (docs/runbooks/deploy.md).",
             ) from None
     if run.state is None or not run.state.is_completed():
