@@ -42,12 +42,14 @@ DEPLOYMENTS: dict[SourceName, str] = {
     "s3": "s3-usage/s3-usage",
 }
 
+QUEUE = "children"
+"""Work queue of all children: by it the server's automations know a child, whose parent speaks for it."""
 RESTARTS = 2
 """How often a child that crashed (no memory left, node lost) is started again."""
 _MOST_ATTEMPTS = 100
 _SERVER_AWAY = 900.0
 """Seconds that a Prefect server may be away, as while it is deployed, before the parent gives up."""
-_FIRST_LOOK = 60.0
+FIRST_LOOK = 60.0
 """Seconds until a child is looked at though no event came; doubled each time, so that a child of eight hours is looked
 at nine times."""
 
@@ -83,26 +85,28 @@ class ChildSteps:
 
     async def build(self, layer: Layer, exclude: Sequence[str]) -> list[DbtNode]:
         """See `Steps.build`. Raises ChildLost."""
-        return await self._child("dbt/dbt", {"layer": layer, "exclude": list(exclude) or None}, self._done)
+        return await self._child("dbt/dbt", {"layer": layer, "exclude": list(exclude)}, self._done, tags=[layer])
 
     async def refresh(self, untrusted: Sequence[str]) -> list[RefreshResult]:
         """See `Steps.refresh`. Raises ChildLost."""
         return await self._child("tableau/tableau", {"untrusted": list(untrusted)}, self._done)
 
-    async def _child(self, deployment: str, parameters: Mapping[str, Any], stands_on: Iterable[UUID]) -> Any:
+    async def _child(
+        self, deployment: str, parameters: Mapping[str, Any], stands_on: Iterable[UUID], *, tags: Sequence[str] = ()
+    ) -> Any:
         """Run it to its end, or come back to where it is; returns its result or raises its error."""
         key = child_key(str(flow_run.id), deployment, parameters, stands_on)
         restarts = 0
         for attempt in range(_MOST_ATTEMPTS):
             await self._may_begin()
-            run = await _start(deployment, parameters, f"{key}:{attempt}")
+            run = await _start(deployment, parameters, f"{key}:{attempt}", tags)
             if run.state is not None and run.state.is_final():
                 # It ended before we came: what completed is done, anything else is done anew.
                 if run.state.is_completed() and (found := await _stored(run.state)) is not None:
                     self._done.append(run.id)
                     return found[0]
                 continue
-            run = await _ended(run.id)
+            run = await wait_until_ended(run.id)
             if run.state_type == StateType.CRASHED and restarts < RESTARTS:
                 restarts += 1
                 get_run_logger().warning("%s crashed (%s) and is started again", deployment, _message(run))
@@ -123,15 +127,16 @@ def child_key(parent: str, deployment: str, parameters: Mapping[str, Any], stand
     return f"{parent}:{deployment}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
 
 
-async def _start(deployment: str, parameters: Mapping[str, Any], key: str) -> FlowRun:
+async def _start(deployment: str, parameters: Mapping[str, Any], key: str, tags: Sequence[str]) -> FlowRun:
     """Create the run of that key, or find it. Raises ConfigurationError when there is no such deployment."""
     try:
         # Not waiting: it would ask for the run's state every five seconds.
         return await _patiently(
-            lambda: arun_deployment(
-                deployment, parameters=dict(parameters), timeout=0, as_subflow=True, idempotency_key=key
+            functools.partial(
+                arun_deployment, deployment, parameters=dict(parameters), timeout=0, as_subflow=True,
+                idempotency_key=key, work_queue_name=QUEUE, tags=tags,
             )
-        )
+        )  # fmt: skip
     except ObjectNotFound as error:
         raise ConfigurationError(
             f"the Prefect server has no deployment {deployment}",
@@ -139,13 +144,13 @@ async def _start(deployment: str, parameters: Mapping[str, Any], key: str) -> Fl
         ) from error
 
 
-async def _ended(run_id: UUID) -> FlowRun:
+async def wait_until_ended(run_id: UUID) -> FlowRun:
     """Wait for the event that the run ended.
 
     A lost connection is made anew, and the run looked at then; for an event that never comes it is looked at after a
     minute, two, four, and so on.
     """
-    patience, pause = _FIRST_LOOK, _FIRST_PAUSE
+    patience, pause = FIRST_LOOK, _FIRST_PAUSE
     while True:
         began = time.monotonic()
         try:
@@ -155,7 +160,7 @@ async def _ended(run_id: UUID) -> FlowRun:
                 patience *= 2
                 continue
             # The server closed the stream (it is being stopped): what it said meanwhile is lost.
-            patience = _FIRST_LOOK
+            patience = FIRST_LOOK
         else:
             if run.state is not None and run.state.is_final():
                 return run

@@ -8,13 +8,14 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from prefect import flow
-from prefect.artifacts import acreate_markdown_artifact
+from prefect.artifacts import MarkdownArtifact
 
 from connectors.contract import Contract
 from connectors.errors import LeaseLost, MgdwError
 from connectors.tableau.server import RefreshResult
 from connectors.warehouse import LoadResult
 from flows.alerts import tell_slack
+from flows.artifacts import publish
 from flows.children import ChildSteps
 from flows.dbt import LAYERS, DbtFailed, DbtNode, Layer, status_counts
 from flows.failures import Failure, StepFailed
@@ -23,6 +24,7 @@ from flows.lineage import models_above, tableau_exposures
 from flows.load import LoadFailed, make_tables
 from flows.manifest import manifest_path, read_manifest
 from flows.naming import run_name
+from flows.parameters import Sources
 from flows.report import summary_markdown
 from flows.settings import FlowSettings
 from flows.sources import SOURCES, SourceName
@@ -53,15 +55,15 @@ class DailySummary:
 
 
 @flow(name="daily-refresh", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
-async def daily_refresh(full: bool = False, sources: list[SourceName] | None = None) -> DailySummary:
+async def daily_refresh(full: bool = False, sources: Sources = ()) -> DailySummary:
     """Refresh everything: STG of all sources at once, then dbt's ODS and EDW, then Tableau.
 
     A source that fails stops only what is built from it. The run then ends Failed and names what broke,
     what was skipped and why. Only one such run works at a time: a second one ends at once, and says which runs.
 
     Args:
-        full: read every object whole again; keys that vanished at the sources become tombstones.
-        sources: only these; empty for all four.
+        full: Read every object whole again; keys that vanished at the sources become tombstones.
+        sources: Only these; empty for all four.
     """
     settings = FlowSettings.from_environment()
     contract = settings.contract()
@@ -70,7 +72,8 @@ async def daily_refresh(full: bool = False, sources: list[SourceName] | None = N
         way = StepsHere if settings.children == "here" else ChildSteps
         await _refresh(summary, way(lease.check), contract, tuple(sources or SOURCES), full=full)
     _name_skipped(summary)
-    await acreate_markdown_artifact(key="daily-refresh", markdown=summary.markdown(), description="What today brought")
+    told = MarkdownArtifact(key="daily-refresh", markdown=summary.markdown(), description="What today brought")
+    await publish(told)
     if summary.failures:
         raise StepFailed("daily-refresh", summary.failures, list(summary.skipped))
     return summary

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt_common.events.base_types import EventLevel
 from prefect import flow
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import TableArtifact
 from prefect.runtime import flow_run
 from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 
@@ -23,10 +23,12 @@ from connectors.errors import WarehouseBusy
 from connectors.progress import ProgressEvent, emit
 from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
+from flows.artifacts import publish
 from flows.failures import Failure, StepFailed
 from flows.gcp import key_file
 from flows.leases import leased
 from flows.lineage import node_name
+from flows.parameters import Texts
 from flows.report import cost_columns
 from flows.settings import FlowSettings
 
@@ -74,13 +76,13 @@ def _run_name() -> str:
 
 
 @flow(name="dbt", flow_run_name=_run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
-async def dbt(layer: Layer = "ods", exclude: list[str] | None = None, tests: bool = True) -> list[DbtNode]:
+async def dbt(layer: Layer = "ods", exclude: Texts = (), tests: bool = True) -> list[DbtNode]:
     """Build one layer of the warehouse with its tests.
 
     Args:
-        layer: `ods` (staging views, brand rule, ODS) or `edw` (EDW and the marts).
-        exclude: dbt selectors to leave out, for example `source:zuora.zuora_invoice+`.
-        tests: False builds without testing the data, where it is a piece of the whole.
+        layer: Either ods (staging views, brand rule, ODS) or edw (EDW and the marts).
+        exclude: dbt selectors to leave out, for example source:zuora.zuora_invoice+.
+        tests: Off builds without testing the data, where it is a piece of the whole.
 
     Raises:
         DbtFailed: when a model or a test failed; what does not depend on it is built.
@@ -113,20 +115,13 @@ async def _build(layer: Layer, exclude: Sequence[str] | None, *, tests: bool) ->
     failed = [n for n in nodes if n.failed]
     note = ", ".join(f"{count} {status}" for status, count in sorted(status_counts(nodes).items()))
     emit(ProgressEvent("dbt", layer, "failed" if failed else "loaded", note=note))
-    await acreate_table_artifact(
-        key=f"dbt-{layer}",
-        table=[
-            {
-                "node": n.name,
-                "status": n.status,
-                "seconds": round(n.seconds, 2),
-                **cost_columns(nodes, n),
-                "message": n.message,
-            }
-            for n in nodes
-        ],
-        description=f"dbt build of {layer}: {status_counts(nodes)}",
-    )
+    rows = [
+        {"node": n.name, "status": n.status, "seconds": round(n.seconds, 2), **cost_columns(nodes, n),
+         "message": n.message}
+        for n in nodes
+    ]  # fmt: skip
+    about = f"dbt build of {layer}: {status_counts(nodes)}"
+    await publish(TableArtifact(key=f"dbt-{layer}", table=rows, description=about))
     if failed:
         manifest = json.loads((settings.dbt_target_path / "manifest.json").read_text())
         raise DbtFailed(f"dbt-{layer}", nodes, untrusted_models(nodes, manifest))

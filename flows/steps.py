@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from prefect import tags
+
 from connectors.tableau.server import RefreshResult
 from connectors.warehouse import LoadResult
 from flows.dbt import DbtNode, Layer, dbt
@@ -51,14 +53,17 @@ class StepsHere:
     async def load(self, source: SourceName, *, full: bool) -> list[LoadResult]:
         """See `Steps.load`."""
         await self._may_begin()
-        return await SOURCE_FLOWS[source](full=full)
+        with tags("source", source):
+            return await SOURCE_FLOWS[source](full=full)
 
     async def build(self, layer: Layer, exclude: Sequence[str]) -> list[DbtNode]:
         """See `Steps.build`."""
         await self._may_begin()
-        return await dbt(layer=layer, exclude=list(exclude) or None)
+        with tags("dbt", layer):
+            return await dbt(layer=layer, exclude=exclude)
 
     async def refresh(self, untrusted: Sequence[str]) -> list[RefreshResult]:
         """See `Steps.refresh`."""
         await self._may_begin()
-        return await tableau(untrusted=list(untrusted))
+        with tags("tableau"):
+            return await tableau(untrusted=untrusted)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow, task
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import TableArtifact
 from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import MgdwError
@@ -19,33 +19,35 @@ from connectors.tableau.server import RefreshResult, signed_in
 from connectors.tableau.settings import TableauSettings
 from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
+from flows.artifacts import publish
 from flows.failures import Failure, StepFailed
 from flows.gcp import google_access
 from flows.leases import leased
 from flows.lineage import Exposure, tableau_exposures
 from flows.manifest import read_manifest
+from flows.parameters import Texts
 from flows.secrets import resolver
 from flows.settings import FlowSettings
 
 
 @flow(name="tableau", flow_run_name="tableau", on_failure=[tell_slack], on_crashed=[tell_slack])
-async def tableau(data_sources: list[str] | None = None, untrusted: list[str] | None = None) -> list[RefreshResult]:
+async def tableau(data_sources: Texts = (), untrusted: Texts = ()) -> list[RefreshResult]:
     """Refresh the Tableau data sources of the marts, and write their .hyper files where a folder is set.
 
     Args:
-        data_sources: names as published, for example `Executive`; empty for all that dbt's exposures name.
-        untrusted: dbt models and `<source>.<table>` that were not built or not loaded; data sources above them
-            are left as they are.
+        data_sources: Names as published, for example Executive; empty for all that dbt's exposures name.
+        untrusted: Models of dbt and tables (zuora.zuora_invoice) that were not built or not loaded; data sources above
+            them are left as they are.
 
     Raises:
         StepFailed: when a refresh or a file failed; the others are done.
         ConfigurationError: dbt has not built anything yet.
     """
     async with leased("tableau"):
-        return await _refresh_all(data_sources, untrusted or [])
+        return await _refresh_all(data_sources or (), untrusted or ())
 
 
-async def _refresh_all(data_sources: list[str] | None, untrusted: Sequence[str]) -> list[RefreshResult]:
+async def _refresh_all(data_sources: Sequence[str], untrusted: Sequence[str]) -> list[RefreshResult]:
     settings = FlowSettings.from_environment()
     manifest = read_manifest(settings)
     exposures = [e for e in tableau_exposures(manifest) if not data_sources or e.data_source in data_sources]
@@ -64,14 +66,9 @@ async def _refresh_all(data_sources: list[str] | None, untrusted: Sequence[str])
     failures += [_failure(r) for r in results if r.state != "refreshed"]
     note = f"{len(results)} data sources"
     emit(ProgressEvent("tableau", "refreshes", "failed" if failures else "loaded", note=note))
-    await acreate_table_artifact(
-        key="tableau",
-        table=[
-            {"data source": r.name, "state": r.state, "seconds": round(r.seconds, 1), "note": r.note} for r in results
-        ]
-        + [{"data source": name, "state": "blocked", "note": ", ".join(why)} for name, why in blocked.items() if why],
-        description="Extract refreshes",
-    )
+    rows = [{"data source": r.name, "state": r.state, "seconds": round(r.seconds, 1), "note": r.note} for r in results]
+    rows += [{"data source": name, "state": "blocked", "note": ", ".join(why)} for name, why in blocked.items() if why]
+    await publish(TableArtifact(key="tableau", table=rows, description="Extract refreshes"))
     if failures:
         raise StepFailed("tableau", failures, [f"Tableau {name}" for name, why in blocked.items() if why])
     return results
