@@ -18,9 +18,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory, new_google: Callable[[], Goo
         yield stage
 
 
+@pytest.mark.parametrize("count", [6, pytest.param(40, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_run_that_goes_wrong_is_made_good_by_the_next_one(stage: Stage, source: str) -> None:
+def test_a_run_that_goes_wrong_is_made_good_by_the_next_one(stage: Stage, source: str, count: int) -> None:
     clean = stage.clean(source)
     assert {effect.channel for effect in clean.effects} == {"http", "lake", "warehouse"}
-    tally = walk(stage, source, sample(clean.effects, 9, IN_THE_CLOUD))
+    tally = walk(stage, source, sample(clean.effects, count, IN_THE_CLOUD))
     assert tally.lost == {}
