@@ -41,7 +41,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--map", type=_pair, action="append", default=[], metavar="PATH=FOLDER",
                         help="a path in pods, and the folder of this machine that stands for it")  # fmt: skip
     parser.add_argument("--workdir", type=Path, help="where containers start; else a folder of their own")
-    parser.add_argument("--python", type=Path, default=Path(sys.executable), help="its folder comes first on PATH")
+    parser.add_argument("--programs", type=Path, default=Path(sys.executable).parent,
+                        help="what images bring: a folder that comes first on PATH")  # fmt: skip
     parser.add_argument(
         "--back-off", type=float, default=10.0, help="seconds before a Job's or a container's first retry"
     )
@@ -57,7 +58,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         images=Images(tuple(arguments.image), dict(arguments.image_env)),
         mapped={path: Path(folder) for path, folder in arguments.map},
         workdir=arguments.workdir,
-        python=arguments.python,
+        programs=arguments.programs,
         restart_back_off=arguments.back_off,
     )
     state = ClusterState(settings, arguments.back_off)

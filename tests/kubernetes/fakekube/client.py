@@ -27,8 +27,9 @@ class Cluster:
 
     `manifests`: YAML files or folders the cluster begins with. `images`: prefixes of the images that can be pulled (all
     but `…:missing` without). `mapped`: paths in pods and the folders that stand for them; folders that pods and tests
-    share are mapped to themselves when they lie below a path that is a volume of the pods. `back_off`: seconds before
-    a first retry, of Jobs and of containers."""
+    share are mapped to themselves when they lie below a path that is a volume of the pods. `programs`: a folder of
+    what images bring, instead of this environment. `back_off`: seconds before the first retry of a Job or a container.
+    """
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Cluster:
         image_environment: Mapping[str, str] | None = None,
         mapped: Mapping[str, Path] | None = None,
         workdir: Path | None = None,
+        programs: Path | None = None,
         namespace: str = "mg-dw",
         back_off: float = 10.0,
         bookmark_every: float = 60.0,
@@ -50,6 +52,7 @@ class Cluster:
         words += [f"--image-env={name}={value}" for name, value in (image_environment or {}).items()]
         words += [f"--map={path}={folder}" for path, folder in (mapped or {}).items()]
         words += [f"--workdir={workdir}"] if workdir else []
+        words += [f"--programs={programs}"] if programs else []
         words += [f"--namespace={namespace}"]
         self._words = [*words, f"--back-off={back_off}", f"--bookmark-every={bookmark_every}"]
         self._port = port

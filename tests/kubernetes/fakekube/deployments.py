@@ -28,7 +28,8 @@ class DeploymentController:
     def _roll_out(self, found: Object) -> None:
         spec, name = found["spec"], found["metadata"]["name"]
         generation, replicas = found["metadata"]["generation"], spec.get("replicas", 1)
-        containers = spec["template"]["spec"]["containers"]
+        pods = spec["template"]["spec"]
+        containers = [*(pods.get("initContainers") or ()), *pods["containers"]]
         there = all(self._images.refusal(one["image"]) is None for one in containers)
         old = found.get("status", {}).get("readyReplicas", 0)
         ready = replicas if there else min(old, replicas)

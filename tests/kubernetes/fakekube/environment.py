@@ -128,10 +128,10 @@ def paths(container: dict[str, Any], volumes: dict[str, Path], mapped: dict[str,
     return Paths({**mapped, **mounts})
 
 
-def host_variables(python: Path) -> dict[str, str]:
+def host_variables(programs: Path) -> dict[str, str]:
     """What a process of this machine needs and an image would bring: where programs lie, and its locale."""
     kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE") if name in os.environ}
-    return {"PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", **kept}
+    return {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", **kept}
 
 
 def clean(folder: Path) -> None:

@@ -21,7 +21,8 @@ class NodeSettings:
     images: Images = field(default_factory=Images)
     mapped: dict[str, Path] = field(default_factory=dict)
     workdir: Path | None = None
-    python: Path = Path(sys.executable)
+    programs: Path = Path(sys.executable).parent
+    """What images bring: a folder that comes first on PATH."""
     restart_back_off: float = 10.0
     memory_check: float = 1.0
     """Seconds between two looks at how much memory pods take."""

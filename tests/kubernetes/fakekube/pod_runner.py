@@ -180,7 +180,7 @@ class PodRunner:
         words = [paths.host(environment.expand(word, own)) for word in words] or ["(the image's own command)"]
         folder = paths.host(container["workingDir"]) if "workingDir" in container else str(settings.workdir or tmp)
         marks = {processes.POD: self.uid, processes.CLUSTER: str(settings.data)}
-        return Command(words, Path(folder), {**environment.host_variables(settings.python), **found, **marks})
+        return Command(words, Path(folder), {**environment.host_variables(settings.programs), **found, **marks})
 
     async def _pause(self, seconds: float | None, *also: asyncio.Event) -> bool:
         """Wait for the time or one of the events; False when the pod is being ended."""
