@@ -21,7 +21,7 @@ from flows.checks import Check, Diagnosis, Status, in_thread
 from flows.secrets import resolver
 from flows.settings import FlowSettings
 
-_ELSEWHERE = {"MGDW_HOME", "MGDW_RUN_ID"}
+_ELSEWHERE = {"MGDW_HOME", "MGDW_IMAGE", "MGDW_RUN_ID"}
 """Variables of ours that no settings class reads: prefect.yaml's, and dbt's job label."""
 
 

@@ -10,6 +10,7 @@ import yaml
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import WorkerStatus, WorkPool
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
@@ -57,7 +58,7 @@ async def _deployed(client: PrefectClient) -> list[Diagnosis]:
         found += await _pool(client, name, [d for d in registered.values() if d.work_pool_name == name])
     missing = [entry["name"] for entry in declared if entry["name"] not in registered]
     if missing:
-        remedy = "`MGDW_HOME=$PWD prefect deploy --all`."
+        remedy = "`mgdw deploy`, or release again (docs/runbooks/deploy.md)."
         found.append(_told("deployments", Status.FAILED, f"not registered: {', '.join(missing)}", remedy))
     paused = [
         f"{entry['name']}/{slug}"
@@ -67,11 +68,24 @@ async def _deployed(client: PrefectClient) -> list[Diagnosis]:
     ]
     if paused:
         remedy = (
-            "Resume them in the UI under Deployments, or `prefect deployment schedule resume`; `prefect deploy --all` "
+            "Resume them in the UI under Deployments, or `prefect deployment schedule resume`; then `mgdw deploy` "
+            "brings back those that are gone, and the parameters that a resumed one has lost."
         )
-        remedy += "brings back those that are gone."
         found.append(_told("schedules", Status.WARNING, f"paused or gone: {', '.join(paused)}", remedy))
-    if not missing and not paused:
+    different = [
+        f"{entry['name']}/{slug}"
+        for entry in declared
+        if entry["name"] in registered
+        for slug in _different(entry, registered[entry["name"]])
+    ]
+    if different:
+        remedy = (
+            "`mgdw deploy` sets them right. Prefect's server forgets a schedule's parameters when it is paused or "
+            "resumed: pause the deployment instead."
+        )
+        said = f"other times or parameters than in prefect.yaml: {', '.join(different)}"
+        found.append(_told("schedule parameters", Status.WARNING, said, remedy))
+    if not missing and not paused and not different:
         count = sum(len(entry.get("schedules", ())) for entry in declared)
         found.append(
             _told("deployments", Status.OK, f"all {len(declared)} are registered, {count} schedules are active")
@@ -90,12 +104,25 @@ def _idle(entry: dict[str, Any], deployment: DeploymentResponse) -> list[str]:
     return [s["slug"] for s in entry.get("schedules", ()) if s["slug"] not in active and s.get("active", True)]
 
 
+def _different(entry: dict[str, Any], deployment: DeploymentResponse) -> list[str]:
+    """Schedules that would start something at another time, or something else, than prefect.yaml says."""
+    there = {s.slug: s for s in deployment.schedules if isinstance(s.schedule, CronSchedule)}
+    return [
+        s["slug"]
+        for s in entry.get("schedules", ())
+        if (found := there.get(s["slug"]))
+        and isinstance(found.schedule, CronSchedule)
+        and (found.schedule.cron, found.schedule.timezone, found.parameters)
+        != (s["cron"], s["timezone"], s.get("parameters", {}))
+    ]
+
+
 async def _pool(client: PrefectClient, name: str, deployments: list[DeploymentResponse]) -> list[Diagnosis]:
     where = f"work pool {name}"
     try:
         pool = await client.read_work_pool(name)
     except ObjectNotFound:
-        remedy = f"`prefect work-pool create {name} --type process` (on a server: --type kubernetes)."
+        remedy = "`mgdw deploy` makes it (on a laptop: --pool-type process)."
         return [_told(where, Status.FAILED, "it is not there: no run starts", remedy)]
     if pool.is_paused:
         return [_told(where, Status.FAILED, "it is paused: no run starts", f"`prefect work-pool resume {name}`.")]
@@ -115,7 +142,7 @@ def _images(pool: WorkPool, deployments: list[DeploymentResponse]) -> list[Diagn
     without = [d.name for d in deployments if not (d.job_variables.get("image") or properties["image"].get("default"))]
     if not without:
         return []
-    remedy = "Set `image` in the work pool's base job template, or in work_pool.job_variables of prefect.yaml."
+    remedy = "`mgdw deploy --image …@sha256:…`, or release again (docs/runbooks/deploy.md)."
     found = f"no image for {', '.join(sorted(without))}: Prefect's own would start, which has none of this"
     return [_told(f"work pool {pool.name}", Status.FAILED, found, remedy)]
 

@@ -261,9 +261,10 @@ def test_what_is_missing_at_prefect_is_told_piece_by_piece(stage: Stage, deploye
     assert told[f"work pool {POOL}"].found == "no worker is online: runs stay scheduled"
     assert "prefect worker start" in told[f"work pool {POOL}"].remedy
     assert told["deployments"].found == "not registered: backfill"
-    assert "prefect deploy --all" in told["deployments"].remedy
+    assert "mgdw deploy" in told["deployments"].remedy
     assert told["schedules"].status is Status.WARNING
     assert "daily/incremental" in told["schedules"].found
+    assert "daily/weekly-full" in told["schedule parameters"].found, "Prefect's server forgot that it is full"
 
 
 def test_a_block_that_settings_name_and_nobody_made_is_told(stage: Stage, deployed: None) -> None:
