@@ -36,6 +36,13 @@ locals {
       value       = null
       unit        = "1"
     }
+    "alerts_refused" = {
+      description = "Messages that the Prefect server's automations could not send to Slack: nobody was told."
+      filter      = "${local.runs} resource.labels.container_name=\"prefect-server\" jsonPayload.name=\"prefect.server.events.actions\" jsonPayload.msg=\"Action failed: %r\" jsonPayload.args=\"Notification failed\""
+      labels      = {}
+      value       = null
+      unit        = "1"
+    }
     "rows_loaded" = {
       description = "Rows of each batch loaded into STG."
       filter      = "${local.runs} jsonPayload.message=~\"^loaded [a-z0-9_]+: [0-9]+ rows\""

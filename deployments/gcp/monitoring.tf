@@ -53,6 +53,17 @@ locals {
       reducer  = "REDUCE_SUM"
       by       = []
     }
+    "slack-refused" = {
+      title    = "Slack took no message from the Prefect server"
+      severity = "ERROR"
+      text     = "An automation could not send its message, six times in about a minute: a run ended badly or is late, and nobody was told."
+      filter   = "${local.pods} AND ${local.metric["alerts_refused"]}"
+      above    = 0
+      seconds  = 300
+      aligner  = "ALIGN_DELTA"
+      reducer  = "REDUCE_SUM"
+      by       = []
+    }
     "raw-deleted" = {
       title    = "Raw data was deleted by hand"
       severity = "CRITICAL"

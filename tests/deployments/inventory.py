@@ -20,8 +20,8 @@ APIS = {
     "google_service_networking": "servicenetworking", "google_sql": "sqladmin", "google_storage": "storage",
 }  # fmt: skip
 ALERTS = {
-    "flow-failed", "flow-lost", "slack-silent", "raw-deleted", "restarting", "database-full", "egress-full",
-    "secret-due", "quarantine", "scan-limit", "prefect-down",
+    "flow-failed", "flow-lost", "slack-silent", "slack-refused", "raw-deleted", "restarting", "database-full",
+    "egress-full", "secret-due", "quarantine", "scan-limit", "prefect-down",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -61,7 +62,10 @@ def matching(metric: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]
     assert conditions
 
     def holds(record: dict[str, Any], field: str, operator: str, value: str) -> bool:
-        said = str(record.get(field, ""))
+        said = record.get(field, "")
+        if isinstance(said, list):  # Logging query language: a comparison holds for a list when it does for one of it
+            return value in said
+        said = str(said)
         return bool(re.search(value, said)) if operator == "=~" else said == value
 
     return [record for record in records if all(holds(record, *condition) for condition in conditions)]
@@ -121,3 +125,18 @@ def test_a_line_about_a_run_that_died_is_the_worker_s() -> None:
     line = "Job mg-dw-x1 has failed and no other active jobs found for flow run 8ba0-5d20, marking as crashed"
     assert matching("flow_runs_lost", [{"msg": line}])
     assert not matching("flow_runs_lost", [{"msg": "Job mg-dw-x1 has succeeded"}])
+
+
+def test_a_message_that_the_server_could_not_send_counts_and_no_other_failed_action_does() -> None:
+    import prefect.server.events.actions as actions
+    from prefect.logging.formatters import JsonFormatter
+
+    source = actions.__loader__.get_source(actions.__name__) or ""
+    assert 'logger.warning(\n            "Action failed: %r",\n            reason,' in source
+    assert 'raise ActionFailed("Notification failed")' in source
+    form = JsonFormatter("default", "", "%")
+    for reason, counts in (("Notification failed", 1), ("Failed to set state: Run is already in terminal state", 0)):
+        record = actions.logger.makeRecord(
+            actions.logger.name, logging.WARNING, "", 0, "Action failed: %r", (reason,), None
+        )
+        assert len(matching("alerts_refused", [json.loads(form.format(record))])) == counts
