@@ -227,6 +227,16 @@ def test_a_job_whose_pods_exceed_the_quota_waits_for_room(fakekube: Cluster) -> 
     assert ended(fakekube)["status"]["succeeded"] == 1
 
 
+def test_a_limit_range_fills_in_and_caps_what_a_container_takes(fakekube: Cluster) -> None:
+    limits = {"type": "Container", "default": {"cpu": "500m", "memory": "1Gi"}, "max": {"cpu": "8", "memory": "32Gi"}}
+    fakekube.create({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "x"}, "spec": {"limits": [limits]}})
+    made = fakekube.create(pod("true", **MISSING))["spec"]["containers"][0]["resources"]
+    assert made["limits"] == made["requests"] == {"cpu": "500m", "memory": "1Gi"}
+    assert answer(fakekube, pod("true", name="large", **demand("64Gi")))["message"] == (
+        'pods "large" is forbidden: maximum memory usage per Container is 32Gi, but limit is 64Gi'
+    )
+
+
 # Pod Security
 
 

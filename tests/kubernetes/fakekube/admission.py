@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from tests.kubernetes.fakekube import defaults, pod_security, quota, resources, schema, validation
+from tests.kubernetes.fakekube import defaults, limit_range, pod_security, quota, resources, schema, validation
 from tests.kubernetes.fakekube.errors import forbidden
 from tests.kubernetes.fakekube.resources import Resource
 from tests.kubernetes.fakekube.store import Object, Store, random_suffix
@@ -49,6 +49,7 @@ class Admission:
         metadata, spec = pod["metadata"], pod["spec"]
         defaults.pod(spec)
         defaults.admitted_pod(spec)
+        limit_range.apply(self._store, pod)
         validation.check_pod(pod)
         account = spec["serviceAccountName"]
         if self._store.find(resources.SERVICE_ACCOUNTS, metadata["namespace"], account) is None:

@@ -58,6 +58,7 @@ DISRUPTION_BUDGETS = Resource(
     "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", short_names=("pdb",), subresources=_STATUS
 )
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", short_names=("deploy",), subresources=_STATUS)
+LIMIT_RANGES = Resource("", "v1", "limitranges", "LimitRange", short_names=("limits",))
 PRIORITY_CLASSES = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
 ROLES = Resource(_RBAC, "v1", "roles", "Role")
 ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding")
@@ -68,11 +69,11 @@ ACCESS_REVIEWS = Resource(
 )
 
 ALL = (
-    PODS, JOBS, SECRETS, CONFIG_MAPS, EVENTS, NAMESPACES, NODES, SERVICE_ACCOUNTS, QUOTAS, DISRUPTION_BUDGETS,
-    DEPLOYMENTS, PRIORITY_CLASSES, ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ACCESS_REVIEWS,
+    PODS, JOBS, SECRETS, CONFIG_MAPS, EVENTS, NAMESPACES, NODES, SERVICE_ACCOUNTS, QUOTAS, LIMIT_RANGES,
+    DISRUPTION_BUDGETS, DEPLOYMENTS, PRIORITY_CLASSES, ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS,
+    ACCESS_REVIEWS,
     # Kept and validated, with nothing that acts on them: deploying and kustomize output can be tried on them.
     Resource("", "v1", "services", "Service", short_names=("svc",)),
-    Resource("", "v1", "limitranges", "LimitRange", short_names=("limits",)),
     Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", short_names=("pvc",)),
     Resource("apps", "v1", "statefulsets", "StatefulSet", short_names=("sts",), subresources=_STATUS),
     Resource("batch", "v1", "cronjobs", "CronJob", short_names=("cj",), subresources=_STATUS),
