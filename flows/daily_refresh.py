@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from prefect import flow
 from prefect.artifacts import MarkdownArtifact
+from prefect.logging import get_run_logger
 
 from connectors.contract import Contract
 from connectors.errors import LeaseLost, MgdwError
@@ -17,10 +18,11 @@ from connectors.warehouse import LoadResult
 from flows.alerts import tell_slack
 from flows.artifacts import publish
 from flows.children import ChildSteps
-from flows.dbt import LAYERS, DbtFailed, DbtNode, Layer, status_counts
+from flows.dbt import LAYERS, DbtFailed, DbtNode, Layer, counts_text, status_counts
 from flows.failures import Failure, StepFailed
 from flows.leases import leased
 from flows.lineage import models_above, tableau_exposures
+from flows.links import daily_links
 from flows.load import LoadFailed, make_tables
 from flows.manifest import manifest_path, read_manifest
 from flows.naming import run_name
@@ -50,8 +52,9 @@ class DailySummary:
     def markdown(self) -> str:
         refreshed = [r.name for r in self.refreshes if r.state == "refreshed"]
         return summary_markdown(
-            self.loads, status_counts(self.nodes), refreshed, self.failures, list(self.skipped), nodes=self.nodes
-        )
+            self.loads, status_counts(self.nodes), refreshed, self.failures, list(self.skipped), nodes=self.nodes,
+            links=daily_links(FlowSettings.from_environment(), refreshed),
+        )  # fmt: skip
 
 
 @flow(name="daily-refresh", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
@@ -91,6 +94,7 @@ async def _refresh(
             await _build(summary, steps, layer)
         with _told_as("tableau", "all data sources"):
             summary.refreshes = await steps.refresh(list(summary.untrusted))
+            get_run_logger().info("tableau: %s data sources refreshed", len(summary.refreshes))
     except StepFailed as error:
         _note(summary, error)
 
@@ -100,7 +104,10 @@ async def _load_sources(
 ) -> None:
     async def one(number: int, name: SourceName) -> list[LoadResult]:
         await asyncio.sleep(number * _START_GAP)
-        return await steps.load(name, full=full)
+        loads = await steps.load(name, full=full)
+        rows = sum(result.read for result in loads)
+        get_run_logger().info("%s: %s rows of %s tables", name, f"{rows:,}", len({load.table for load in loads}))
+        return loads
 
     outcomes = await asyncio.gather(*(one(n, name) for n, name in enumerate(names)), return_exceptions=True)
     for name, outcome in zip(names, outcomes, strict=True):
@@ -125,7 +132,9 @@ async def _build(summary: DailySummary, steps: Steps, layer: Layer) -> None:
     exclude = [f"source:{name}+" if "." in name else f"{name}+" for name in summary.untrusted]
     try:
         with _told_as(f"dbt-{layer}", f"all that dbt-{layer} builds"):
-            summary.nodes += await steps.build(layer, exclude)
+            nodes = await steps.build(layer, exclude)
+            summary.nodes += nodes
+            get_run_logger().info("dbt %s: %s", layer, counts_text(nodes))
     except DbtFailed as error:
         _note(summary, error)
         summary.nodes += error.nodes

@@ -81,7 +81,7 @@ async def dbt(layer: Layer = "ods", exclude: Texts = (), tests: bool = True) -> 
 
     Args:
         layer: Either ods (staging views, brand rule, ODS) or edw (EDW and the marts).
-        exclude: dbt selectors to leave out, for example source:zuora.zuora_invoice+.
+        exclude: What to leave out, as dbt selectors, for example source:zuora.zuora_invoice+.
         tests: Off builds without testing the data, where it is a piece of the whole.
 
     Raises:
@@ -113,15 +113,14 @@ async def _build(layer: Layer, exclude: Sequence[str] | None, *, tests: bool) ->
         raise _did_not_run(layer, error) from error
     nodes = read_run_results(results)
     failed = [n for n in nodes if n.failed]
-    note = ", ".join(f"{count} {status}" for status, count in sorted(status_counts(nodes).items()))
+    note = counts_text(nodes)
     emit(ProgressEvent("dbt", layer, "failed" if failed else "loaded", note=note))
     rows = [
         {"node": n.name, "status": n.status, "seconds": round(n.seconds, 2), **cost_columns(nodes, n),
          "message": n.message}
-        for n in nodes
+        for n in sorted(nodes, key=lambda n: not n.failed)
     ]  # fmt: skip
-    about = f"dbt build of {layer}: {status_counts(nodes)}"
-    await publish(TableArtifact(key=f"dbt-{layer}", table=rows, description=about))
+    await publish(TableArtifact(key=f"dbt-{layer}", table=rows, description=f"dbt build of {layer}: {note}"))
     if failed:
         manifest = json.loads((settings.dbt_target_path / "manifest.json").read_text())
         raise DbtFailed(f"dbt-{layer}", nodes, untrusted_models(nodes, manifest))
@@ -226,6 +225,11 @@ def read_run_results(path: Path) -> list[DbtNode]:
 def status_counts(nodes: Sequence[DbtNode]) -> dict[str, int]:
     """How many nodes ended how: `{'success': 40, 'pass': 120}`."""
     return dict(Counter(n.status for n in nodes))
+
+
+def counts_text(nodes: Sequence[DbtNode]) -> str:
+    """`91 pass, 56 success, 1 warn`."""
+    return ", ".join(f"{count} {status}" for status, count in sorted(status_counts(nodes).items()))
 
 
 def untrusted_models(nodes: Sequence[DbtNode], manifest: dict[str, Any]) -> list[str]:
