@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +22,7 @@ from rich.table import Table
 from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from split.check_facts import facts_tests
 from split.check_model import Verdict
+from split.leaks import Leak
 from split.report import State, decisions, progress
 from split.report_model import FactsCheck, ModelReport
 from split.stages import (
@@ -28,12 +31,14 @@ from split.stages import (
     classified,
     disagreements,
     facts_checked,
+    keep_check,
     proposed,
     read_facts,
     read_project,
     relations,
     verified,
 )
+from split.stages import leaks as find_leaks
 
 EXAMPLE = """\
 version: 1
@@ -60,6 +65,9 @@ Project = Annotated[Path, Parameter(help="Folder of the dbt project; it is only 
 FactsFile = Annotated[Path, Parameter(help="The facts file; `mgdw split facts --help` shows one.")]
 Schema = Annotated[Path | None, Parameter(help="JSON rows of INFORMATION_SCHEMA.COLUMNS; fewer columns stay unknown.")]
 Compiled = Annotated[Path | None, Parameter(help="dbt's target folder; the project's own when it has one.")]
+Compile = Annotated[
+    bool, Parameter("--compile", negative="", help="Run `dbt compile` first, in a folder of its own.")
+]
 Dialect = Annotated[str | None, Parameter(help="SQL dialect; the project's profile tells it otherwise.")]
 
 app = App(
@@ -79,9 +87,10 @@ def classify(
     schema: Schema = None,
     compiled: Compiled = None,
     dialect: Dialect = None,
+    compile_first: Compile = False,
 ) -> None:
     """Say of every model what it is about, and why. Read-only but for the report."""
-    _end(_tell(classified(Inputs(project, facts, schema, compiled, dialect), output)))
+    _end(_tell(classified(Inputs(project, facts, schema, compiled, dialect, compile_first), output)))
 
 
 @app.command
@@ -93,10 +102,11 @@ def propose(
     schema: Schema = None,
     compiled: Compiled = None,
     dialect: Dialect = None,
+    compile_first: Compile = False,
     types: Annotated[bool, Parameter(help="Build both in DuckDB and cast columns whose type changed.")] = False,
 ) -> None:
     """Write the project without Enterprise into a folder of its own, with one patch a model."""
-    reported, proposal = proposed(Inputs(project, facts, schema, compiled, dialect), output, types=types)
+    reported, proposal = proposed(Inputs(project, facts, schema, compiled, dialect, compile_first), output, types=types)
     status = _tell(reported)
     _line(f"{len(proposal.patches)} patches in {output / 'patches'}, the new project in {proposal.project}")
     for kept in proposal.kept:
@@ -127,12 +137,24 @@ def verify(
     for check in findings.checks:
         if check.name in wrong:
             _line(f"  {check.path}: {check.name} {check.verdict.value}: {(*check.differences, *check.reasons)[0]}")
-    _line(f"Leak scan: {len(findings.open_leaks)} lines of the new project name Enterprise")
-    for leak in findings.open_leaks[:_MOST]:
-        _line(f"  {leak.place}: {leak.word}: {leak.example}")
-    _line(f"Decisions for an owner: {len(decisions(findings))}")
+    _tell_leaks(findings.open_leaks)
+    _listed("Decisions for an owner", [f"{model.name}: {text}" for model, text in decisions(findings)])
     _line(f"Page: {reported.page}")
     _end(_INCOMPLETE if wrong or findings.open_leaks else 0)
+
+
+@app.command
+def leaks(
+    project: Annotated[Path, Parameter(help="Folder of the new project.")],
+    *,
+    facts: FactsFile,
+    tables: Annotated[Path | None, Parameter(help="DuckDB file with its tables, searched as well.")] = None,
+    allow: Annotated[Path | None, Parameter(help="YAML list of Enterprise words that may stay, and where.")] = None,
+) -> None:
+    """Search a project, and its tables, for every word of the Enterprise side."""
+    found = [leak for leak in find_leaks(project, facts, tables=tables, allow=allow) if leak.allowed is None]
+    _tell_leaks(found)
+    _end(_INCOMPLETE if found else 0)
 
 
 @app.command(
@@ -156,8 +178,7 @@ def facts(
     if check:
         found = asyncio.run(_checked(file, project))
         if output is not None:
-            output.mkdir(parents=True, exist_ok=True)
-            (output / "facts.json").write_text(found.model_dump_json(indent=2), encoding="utf-8")
+            keep_check(found, output)
         _end(_tell_facts(found))
 
 
@@ -208,6 +229,20 @@ def _tell(reported: Reported) -> int:
     _line(f"Outside the models: {len(findings.project.mentions)} mentions in seeds, YAML, macros and tests")
     _line(f"Page: {reported.page}")
     return _INCOMPLETE if reported.unfinished else 0
+
+
+def _tell_leaks(found: Sequence[Leak]) -> None:
+    """Places by file or column, with the words that they have."""
+    words: dict[str, dict[str, None]] = {}
+    counts: Counter[str] = Counter()
+    for leak in found:
+        place = leak.place.rpartition(":")[0] or leak.place
+        words.setdefault(place, {})[leak.word] = None
+        counts[place] += leak.count
+    lines = [f"{place}: {', '.join(words[place])} ({count} times)" for place, count in counts.most_common()]
+    _listed("Enterprise is still named in", lines)
+    if not found:
+        _line("Enterprise is named nowhere.")
 
 
 def _left(model: ModelReport) -> str:

@@ -102,13 +102,19 @@ def load_allow_list(file: Path) -> AllowList:
         raise AllowListError(f"{file}: {len(wrong)} entries are wrong:\n" + "\n".join(wrong)) from None
 
 
-def project_leaks(project: Path, facts: Facts, allow: AllowList | None = None) -> list[Leak]:
-    """Every line of every text file of a project that has one of the words, and every file name that has one."""
+def project_leaks(
+    project: Path, facts: Facts, allow: AllowList | None = None, *, not_sought: Path | None = None
+) -> list[Leak]:
+    """Every line of every text file of a project that has one of the words, and every file name that has one.
+
+    Args:
+        not_sought: a file of the project that names Enterprise on purpose: the facts.
+    """
     words = [*_words(facts), *_tables(facts)]
     found: list[Leak] = []
     for file in sorted(project.rglob("*")):
         name = file.relative_to(project).as_posix()
-        if not file.is_file() or any(part in _NOT_SOUGHT for part in Path(name).parts):
+        if not file.is_file() or file == not_sought or any(part in _NOT_SOUGHT for part in Path(name).parts):
             continue
         found += [_leak("project", name, word, count, name) for word, count in _found(name, words)]
         found += _in_text(name, file, words)
@@ -176,7 +182,8 @@ def _words(facts: Facts) -> list[_Word]:
     commercial = {
         str(v).lower() for t in facts.tables.values() for c in t.columns.values() for v in c.commercial
     }  # fmt: skip
-    sought = {w for w in facts.enterprise_literals() if w.strip() and w.lower() not in commercial}
+    spelled = {w.lower(): w for w in sorted(facts.enterprise_literals(), reverse=True) if w.strip()}
+    sought = {word for lower, word in spelled.items() if lower not in commercial}  # a word is sought in any case
     return [_Word(word, spellings(word)) for word in sorted(sought, key=lambda w: (-len(w), w))]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from split.dbt_project import REF, Project
 from split.engine import Kind
-from split.report_model import LeftReport, ModelReport, ProjectReport
+from split.report_model import CutReport, LeftReport, ModelReport, ProjectReport
 from split.yaml_entries import Gone, without_entries
 
 MARK = ".mgdw-split"
@@ -111,7 +111,7 @@ def _write(file: Path, text: str) -> None:
 def _head(model: ModelReport, *, goes: bool) -> str:
     lines = [f"{model.name}: {model.label}" + ("; the model goes" if goes else "")]
     lines += [
-        f"  line {c.line}: {c.rule}: {c.removed[:160]}" + (f" -> {c.added[:80]}" if c.added else "") + _because(c.facts)
+        f"  line {c.line}: {c.rule}: {c.removed[:160]}" + (f" -> {c.added[:80]}" if c.added else "") + _because(c)
         for c in model.cuts
     ]
     lines += [
@@ -125,8 +125,9 @@ def _head(model: ModelReport, *, goes: bool) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _because(facts: tuple[str, ...]) -> str:
-    return f" ({'; '.join(facts)})" if facts else ""
+def _because(cut: CutReport) -> str:
+    why = [*cut.facts, *(["the type may change"] if cut.type_at_risk else [])]
+    return f" ({'; '.join(why)})" if why else ""
 
 
 def _diff(path: str, old: str, new: str, *, goes: bool) -> str:

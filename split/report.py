@@ -181,9 +181,19 @@ def models_csv(findings: Findings) -> str:
 
 def cuts_csv(findings: Findings) -> str:
     """One row a cut."""
-    header = ("model", "path", "line", "rule", "facts", "removed", "added", "lost comments")
+    header = ("model", "path", "line", "rule", "facts", "removed", "added", "lost comments", "type at risk")
     rows = (
-        (m.name, m.path, c.line, c.rule, "; ".join(c.facts), c.removed, c.added, " ".join(c.lost_comments))
+        (
+            m.name,
+            m.path,
+            c.line,
+            c.rule,
+            "; ".join(c.facts),
+            c.removed,
+            c.added,
+            " ".join(c.lost_comments),
+            "yes" if c.type_at_risk else "no",
+        )
         for m in findings.project.models
         for c in m.cuts
     )

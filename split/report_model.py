@@ -27,6 +27,7 @@ class CutReport(Record):
     Attributes:
         facts: the facts that allow it, in words.
         line: 1-based line of the text as it was before the pass that made the cut.
+        type_at_risk: the column it stands in may have another type afterwards.
     """
 
     rule: str
@@ -35,6 +36,7 @@ class CutReport(Record):
     removed: str
     added: str = ""
     lost_comments: tuple[str, ...] = ()
+    type_at_risk: bool = False
 
     @classmethod
     def of(cls, cut: Cut) -> CutReport:
@@ -46,6 +48,7 @@ class CutReport(Record):
             removed=cut.removed,
             added=cut.added,
             lost_comments=cut.lost_comments,
+            type_at_risk=cut.type_at_risk,
         )
 
 
@@ -119,6 +122,11 @@ class ModelReport(Record):
     unknown_literals: tuple[UnknownLiteral, ...] = ()
     type_repairs: tuple[TypeRepair, ...] = ()
     columns_dropped: tuple[str, ...] = ()
+
+    @property
+    def type_at_risk(self) -> bool:
+        """Whether a cut in it may change the type of a column."""
+        return any(cut.type_at_risk for cut in self.cuts)
 
     @property
     def label(self) -> str:

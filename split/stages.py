@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from pydantic import ValidationError
 
 from connectors.errors import ConfigurationError
@@ -21,17 +22,19 @@ from split.build import Builder
 from split.check_facts import check_facts
 from split.check_model import Verdict
 from split.column_types import Schemas, repair_types
+from split.compiled import NotCompiled, compile_project
 from split.data import generate
 from split.dbt_process import DbtEnded, DbtProcess
 from split.extracts import ExtractRefused
 from split.facts import Facts, FactsError, load_facts
-from split.leaks import AllowList, AllowListError, load_allow_list, project_leaks
+from split.leaks import AllowList, AllowListError, Leak, data_leaks, load_allow_list, project_leaks
 from split.project import Project, ProjectError, classify_project, load_project
 from split.propose import MARK, PROJECT, NotEmpty, Proposal, propose
 from split.report import Findings, read_findings, write_report
 from split.report_model import FactsCheck, Problem, ProjectReport
 from split.verify import verify
 
+_CHECK = "facts.json"
 _OTHER_FOLDER = "Name an empty folder, or one that this command made earlier. Nothing was written."
 
 
@@ -45,6 +48,7 @@ class Inputs:
         schema: JSON rows of INFORMATION_SCHEMA.COLUMNS.
         compiled: dbt's target folder, if it is not the project's own.
         dialect: of the SQL; None where the project tells it.
+        compile: run `dbt compile` into a folder of its own first.
     """
 
     project: Path
@@ -52,6 +56,7 @@ class Inputs:
     schema: Path | None = None
     compiled: Path | None = None
     dialect: str | None = None
+    compile: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,10 +126,7 @@ def verified(
         extracts: a folder of Commercial-only CSV or Parquet files, one a source table, compared as well.
         allow: the list of Enterprise words that may stay, and where.
     """
-    try:
-        allowed = load_allow_list(allow) if allow is not None else AllowList()
-    except AllowListError as error:
-        raise ConfigurationError(str(error), remedy="Correct the allow-list, then verify again.") from None
+    allowed = _allowed(allow)
     new = proposal / PROJECT
     if not (proposal / MARK).is_file() or not new.is_dir():
         raise ConfigurationError(
@@ -157,9 +159,24 @@ def verified(
             f"{inputs.project}: {error}", remedy="Run `dbt compile` in both projects first."
         ) from None
     findings = findings.model_copy(
-        update={"checks": tuple(checks), "leaks": tuple(project_leaks(new, project.facts, allowed))}
+        update={"checks": tuple(checks), "leaks": tuple(_in_project(new, project.facts, allowed, inputs))}
     )
     return Reported(findings, write_report(findings, proposal))
+
+
+def leaks(project: Path, facts: Path, *, tables: Path | None = None, allow: Path | None = None) -> list[Leak]:
+    """Every place of a project, and of a DuckDB file, that names Enterprise. Raises ConfigurationError."""
+    known, allowed = read_facts(facts), _allowed(allow)
+    if not project.is_dir():
+        raise ConfigurationError(f"{project}: there is no such folder", remedy="Name the new project's folder.")
+    found = project_leaks(project, known, allowed, not_sought=facts)
+    if tables is None:
+        return found
+    try:
+        return [*found, *data_leaks(tables, known, allowed)]
+    except duckdb.Error as error:
+        why = str(error).splitlines()[0]
+        raise ConfigurationError(f"{tables}: {why}", remedy="Name a DuckDB file with the new tables.") from None
 
 
 def disagreements(findings: Findings) -> list[str]:
@@ -187,12 +204,25 @@ def read_project(inputs: Inputs) -> Project:
             f"{inputs.compiled}: there is no such folder of compiled SQL",
             remedy="Run `dbt compile` in the project and name its target folder, or leave --compiled out.",
         )
-    try:
-        return load_project(
-            inputs.project, facts=facts, schema=inputs.schema, compiled=inputs.compiled, dialect=inputs.dialect
-        )
-    except ProjectError as error:
-        raise ConfigurationError(str(error), remedy="Correct what is named, then run again.") from None
+    with tempfile.TemporaryDirectory(prefix="split-compiled-") as folder:
+        try:
+            compiled = compile_project(inputs.project, Path(folder)) if inputs.compile else inputs.compiled
+            return load_project(
+                inputs.project, facts=facts, schema=inputs.schema, compiled=compiled, dialect=inputs.dialect
+            )
+        except NotCompiled as error:
+            raise ConfigurationError(
+                f"{inputs.project}: dbt could not compile it:\n{error}",
+                remedy="Correct what dbt names, or leave --compile out: what Jinja generates then stays unknown.",
+            ) from None
+        except ProjectError as error:
+            raise ConfigurationError(str(error), remedy="Correct what is named, then run again.") from None
+
+
+def keep_check(found: FactsCheck, output: Path) -> None:
+    """Put what a check found where the next report shows it. Raises ConfigurationError for a folder in use."""
+    _claim(output)
+    (output / _CHECK).write_text(found.model_dump_json(indent=2), encoding="utf-8")
 
 
 async def facts_checked(file: Path, warehouse: Warehouse, relation: Callable[[str], str] = str) -> FactsCheck:
@@ -219,10 +249,11 @@ def relations(project: Project) -> Callable[[str], str]:
     return lambda table: known.get(table.lower(), table)
 
 
-def _claim(output: Path, *, apart_from: Path) -> None:
+def _claim(output: Path, *, apart_from: Path | None = None) -> None:
     """Mark a folder as ours. Raises ConfigurationError where it holds anything else, or is the project or around it."""
-    target, project = output.resolve(), apart_from.resolve()
-    if target == project or project in target.parents or target in project.parents:
+    target = output.resolve()
+    project = apart_from.resolve() if apart_from is not None else None
+    if project is not None and (target == project or project in target.parents or target in project.parents):
         raise ConfigurationError(f"{output}: is not apart from the project {apart_from}", remedy=_OTHER_FOLDER)
     if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / MARK).is_file())):
         raise ConfigurationError(f"{output}: is in use", remedy=_OTHER_FOLDER)
@@ -230,9 +261,23 @@ def _claim(output: Path, *, apart_from: Path) -> None:
     (target / MARK).write_text("Written by `mgdw split`; the next run replaces it.\n", encoding="utf-8")
 
 
+def _allowed(file: Path | None) -> AllowList:
+    try:
+        return load_allow_list(file) if file is not None else AllowList()
+    except AllowListError as error:
+        raise ConfigurationError(str(error), remedy="Correct the allow-list, then run again.") from None
+
+
+def _in_project(new: Path, facts: Facts, allowed: AllowList, inputs: Inputs) -> list[Leak]:
+    """Leaks of the new project, but for the copy of the facts file where the project holds it."""
+    project, file = inputs.project.resolve(), inputs.facts.resolve()
+    own = new / file.relative_to(project) if project in file.parents else None
+    return project_leaks(new, facts, allowed, not_sought=own)
+
+
 def _known_check(output: Path) -> FactsCheck | None:
     """What an earlier `facts --check` put there."""
-    file = output / "facts.json"
+    file = output / _CHECK
     return FactsCheck.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.split.small_project import FACTS, NEW, write
+
 _ROOT = Path(__file__).resolve().parents[2]
 _FIXTURE = Path(__file__).with_name("mixed_project")
 
@@ -76,6 +78,57 @@ def test_verify_wants_a_proposal(project: Path, tmp_path: Path) -> None:
     assert "mgdw split propose" in said
 
 
+@pytest.mark.slow
+def test_a_project_is_taken_apart_with_its_types_and_found_to_be_the_same(tmp_path: Path) -> None:
+    old, new, facts = write(tmp_path / "old"), tmp_path / "new", tmp_path / "facts.yml"
+    facts.write_text(FACTS.model_dump_json(exclude_none=True))
+    status, said = _split("propose", old, "--facts", facts, "--output", new, "--types")
+    assert status == 0, said
+    assert "cast(" in (new / "project" / "models" / "kinds.sql").read_text()
+    allowed = tmp_path / "allowed.yml"
+    allowed.write_text("allowed: [{place: seeds/brands.csv, reason: the seed is cut at the next load}]\n")
+    status, said = _split("verify", old, new, "--facts", facts, "--sets", "1", "--allow", allowed)
+    assert "different" not in said
+    assert "by_day: line 3: group by placed: groups rows of both segments together" in said
+    assert "Enterprise is named nowhere." in said
+    assert status == 0, said
+    assert "business decision" in (new / "report.html").read_text()
+
+
+def test_models_are_compiled_first_when_asked(project: Path, tmp_path: Path) -> None:
+    settings = {"MIXED_DB": str(tmp_path / "mixed.duckdb"), "DBT_SEND_ANONYMOUS_USAGE_STATS": "0"}
+    before = _contents(project)
+    _, said = _split(
+        "classify", project, "--facts", project / "facts.yml", "--output", tmp_path / "r", "--compile", **settings
+    )
+    assert "int_brand_pivot" in said
+    assert _contents(project) == before
+    (project / "models" / "broken.sql").write_text("select {{ nothing() }}")
+    status, said = _split(
+        "classify", project, "--facts", project / "facts.yml", "--output", tmp_path / "r", "--compile", **settings
+    )
+    assert status == 1
+    assert "broken.sql" in said
+
+
+def test_words_left_in_a_project_and_its_tables_are_counted_by_place(tmp_path: Path) -> None:
+    new, facts = write(tmp_path / "new", NEW), tmp_path / "facts.yml"
+    facts.write_text(FACTS.model_dump_json(exclude_none=True))
+    status, said = _split("leaks", new, "--facts", facts)
+    assert (status, said) == (0, "Enterprise is named nowhere.\n")
+    tables = tmp_path / "new.duckdb"
+    with duckdb.connect(str(tables)) as connection:
+        connection.execute("create table lines as select unnest(['Ent', 'Ent', 'Alpha']) as line")
+    (new / "models" / "late.sql").write_text("select 1 as x where 'GovCloud' = 'ENT'\n")
+    status, said = _split("leaks", new, "--facts", facts, "--tables", tables)
+    assert status == 2
+    assert "models/late.sql: GovCloud, Ent (2 times)" in said
+    assert "lines.line: Ent (2 times)" in said
+    status, said = _split("leaks", new, "--facts", facts, "--tables", facts)
+    assert status == 1
+    assert "DuckDB file" in said
+
+
 def test_help_shows_a_facts_file() -> None:
     status, said = _split("facts", "--help")
     assert status == 0
@@ -96,3 +149,10 @@ def test_values_in_no_set_and_facts_that_the_data_denies_are_listed(tmp_path: Pa
     assert status == 2
     assert "'alpha '" in said
     assert f"{facts}:5: " in said
+    status, _ = _split("facts", facts, "--check", "--output", tmp_path / "report", **settings)
+    assert status == 2
+    status, said = _split("classify", _FIXTURE, "--facts", _FIXTURE / "facts.yml", "--output", tmp_path / "report")
+    assert "is in use" not in said
+    assert "is declared not null" in (tmp_path / "report" / "report.html").read_text()
+    status, said = _split("facts", facts, "--check", "--output", tmp_path, **settings)
+    assert (status, "is in use" in said) == (1, True)
