@@ -11,10 +11,10 @@ from tests.kubernetes.fakekube.manifests import container, job, pod
 from tests.kubernetes.test_fakekube_jobs import HANDLES, ended, started
 
 Object = dict[str, Any]
-MISSING = {"image": "mg-dw:missing"}
+MISSING: Object = {"image": "mg-dw:missing"}
 """Pods of such an image stay as they are."""
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
-SAFE = {
+SAFE: Object = {
     "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True,
                         "seccompProfile": {"type": "RuntimeDefault"}},
 }  # fmt: skip

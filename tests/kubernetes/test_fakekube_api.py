@@ -17,7 +17,7 @@ from tests.kubernetes.fakekube.manifests import job, pod
 from tests.kubernetes.test_fakekube_jobs import HANDLES, started
 
 Object = dict[str, Any]
-MISSING = {"image": "mg-dw:missing"}
+MISSING: Object = {"image": "mg-dw:missing"}
 """Pods of such an image stay as they are."""
 
 
@@ -29,7 +29,7 @@ async def api(fakekube: Cluster, tmp_path: Path) -> AsyncIterator[client.ApiClie
         yield opened
 
 
-def labelled(name: str, **labels: str) -> Object:
+def labelled(name: str, **labels: str) -> Any:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}, "data": {"n": name}}
 
 
@@ -51,7 +51,7 @@ async def test_an_object_is_created_read_replaced_patched_and_deleted(fakekube: 
     await core.delete_namespaced_secret(name, namespace)
     with pytest.raises(ApiException) as missing:
         await core.read_namespaced_secret(name, namespace)
-    assert missing.value.status == 404 and f'secrets \\"{name}\\" not found' in missing.value.body
+    assert missing.value.status == 404 and f'secrets \\"{name}\\" not found' in str(missing.value.body)
 
 
 def test_patches_are_of_three_kinds(fakekube: Cluster) -> None:
@@ -172,7 +172,8 @@ def test_a_watch_from_a_version_that_is_forgotten_is_told_so(fakekube: Cluster) 
 
 
 async def test_a_log_is_read_by_the_client(fakekube: Cluster, api: client.ApiClient) -> None:
-    created = await client.BatchV1Api(api).create_namespaced_job(fakekube.namespace, job("echo one; echo two"))
+    body: Any = job("echo one; echo two")
+    created = await client.BatchV1Api(api).create_namespaced_job(fakekube.namespace, body)
     selector = f"batch.kubernetes.io/controller-uid={created.metadata.uid}"
     await asyncio.to_thread(
         fakekube.wait_for, lambda now: [one for one in now.pods(selector) if one["status"]["phase"] == "Succeeded"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from typing import Any
 
 from aiohttp import web
@@ -78,7 +79,7 @@ class Control:
     async def _break_node(self, request: web.Request) -> None:
         kubelet, name = self._state.kubelet, request.match_info["name"]
         actions = {
-            "shut-down": lambda node: kubelet.shut_down(node, float(request.query["grace"])),
+            "shut-down": functools.partial(kubelet.shut_down, grace=float(request.query.get("grace", "25"))),
             "lose": kubelet.lose,
             "unreachable": kubelet.mark_unreachable,
             "evict": kubelet.evict_unreachable,

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.kubernetes.fakekube import conditions, deletion, resources
+from tests.kubernetes.fakekube import job_rules as rules
 from tests.kubernetes.fakekube.admission import Admission
 from tests.kubernetes.fakekube.errors import ApiError
 from tests.kubernetes.fakekube.events import record
@@ -59,7 +60,7 @@ class JobController:
         found = self._store.find(resources.JOBS, *key)
         if found is None:
             return
-        if _finished_at(found) is not None:
+        if rules.finished_at(found) is not None:
             self._expire(found)
             return
         pods = self._pods(found)
@@ -68,7 +69,7 @@ class JobController:
         status.setdefault("startTime", stamp())
         self._count(job, pods, all_of_them=conditions.holds(job, "FailureTarget"))
         ended = self._ended(job)
-        active = [pod for pod in pods if _is_active(pod)]
+        active = [pod for pod in pods if rules.is_active(pod)]
         if ended is not None:
             for pod in active:
                 deletion.delete(self._store, resources.PODS, pod)
@@ -94,7 +95,7 @@ class JobController:
         for pod in pods:
             if FINALIZER not in (pod["metadata"].get("finalizers") or []):
                 continue
-            failed = all_of_them or _is_failed(pod, job)
+            failed = all_of_them or rules.is_failed(pod, job)
             if pod["status"].get("phase") == "Succeeded":
                 status["succeeded"] = status.get("succeeded", 0) + 1
             elif failed:
@@ -127,8 +128,8 @@ class JobController:
         """Make the pods that are missing, when the back-off is over; returns the active ones."""
         spec, status = job["spec"], job["status"]
         missing = min(spec["parallelism"], spec["completions"] - status.get("succeeded", 0)) - len(active)
-        if spec.get("podReplacementPolicy") == "Failed" or spec.get("podFailurePolicy"):
-            missing -= sum(_is_terminating(pod) for pod in pods)
+        if rules.replaces_failed_only(job):
+            missing -= sum(rules.is_terminating(pod) for pod in pods)
         if missing <= 0 or spec.get("suspend"):
             return active
         wait = self._wait(job)
@@ -147,11 +148,11 @@ class JobController:
 
     def _wait(self, job: Object) -> float:
         """Seconds until the next pod may start: 10, 20, 40 ... after the last failure."""
-        failures = [pod for pod in self._pods(job) if _is_failed(pod, job)]
+        failures = [pod for pod in self._pods(job) if rules.is_failed(pod, job)]
         if not job["status"].get("failed") or not failures:
             return 0.0
         back_off = min(self._back_off * 2 ** (job["status"]["failed"] - 1), _LONGEST_BACK_OFF)
-        last = max(_ended_at(pod) for pod in failures)
+        last = max(rules.ended_at(pod) for pod in failures)
         return (last + timedelta(seconds=back_off) - now()).total_seconds()
 
     def _make_pod(self, job: Object) -> Object:
@@ -172,7 +173,7 @@ class JobController:
 
     def _finish(self, job: Object, ended: tuple[str, str] | None, pods: list[Object], active: list[Object]) -> None:
         """Write the status, with the condition that ends the Job once nothing of it is terminating."""
-        terminating = sum(_is_terminating(pod) for pod in pods)
+        terminating = sum(rules.is_terminating(pod) for pod in pods)
         if ended is not None:
             job = conditions.put(job, "FailureTarget", "True", *ended)
             if terminating == 0:
@@ -201,7 +202,7 @@ class JobController:
         for pod in self._pods(job):
             if FINALIZER in (pod["metadata"].get("finalizers") or []):
                 self._remove_finalizer(pod)
-        ttl, finished = job["spec"].get("ttlSecondsAfterFinished"), _finished_at(job)
+        ttl, finished = job["spec"].get("ttlSecondsAfterFinished"), rules.finished_at(job)
         if ttl is None or finished is None or "deletionTimestamp" in job["metadata"]:
             return
         left = (finished + timedelta(seconds=ttl) - now()).total_seconds()
@@ -222,39 +223,3 @@ class JobController:
         if present is not None and FINALIZER in (present["metadata"].get("finalizers") or []):
             present["metadata"]["finalizers"].remove(FINALIZER)
             self._store.update(resources.PODS, present)
-
-
-def _finished_at(job: Object):
-    for kind in ("Complete", "Failed"):
-        if conditions.holds(job, kind):
-            return moment(conditions.get(job, kind)["lastTransitionTime"])
-    return None
-
-
-def _phase(pod: Object) -> str:
-    return pod.get("status", {}).get("phase", "Pending")
-
-
-def _is_active(pod: Object) -> bool:
-    return _phase(pod) not in ("Succeeded", "Failed") and "deletionTimestamp" not in pod["metadata"]
-
-
-def _is_terminating(pod: Object) -> bool:
-    return _phase(pod) not in ("Succeeded", "Failed") and "deletionTimestamp" in pod["metadata"]
-
-
-def _is_failed(pod: Object, job: Object) -> bool:
-    if _phase(pod) == "Failed":
-        return True
-    if job["spec"].get("podReplacementPolicy") == "Failed" or job["spec"].get("podFailurePolicy"):
-        return False
-    return "deletionTimestamp" in pod["metadata"] and _phase(pod) != "Succeeded"
-
-
-def _ended_at(pod: Object):
-    ends = [
-        moment(one["state"]["terminated"]["finishedAt"])
-        for one in pod.get("status", {}).get("containerStatuses") or []
-        if "terminated" in one.get("state", {})
-    ]
-    return max(ends) if ends else moment(pod["metadata"].get("deletionTimestamp") or stamp())

@@ -52,7 +52,7 @@ def of_spec(selector: Mapping[str, Any] | None) -> Predicate:
 
 def _expression(expression: Mapping[str, Any]) -> Predicate:
     key, operator = expression["key"], expression["operator"]
-    values = set(expression.get("values") or ())
+    values: set[str | None] = set(expression.get("values") or ())
     match operator:
         case "In":
             return lambda found: found.get(key) in values
