@@ -16,11 +16,17 @@ _CONSOLE = "https://console.cloud.google.com"
 
 
 def load_links(source: str, tables: Iterable[str]) -> str:
-    """Markdown: for each table of a source where its rows and its raw data are."""
+    """Markdown: for each table of a source where its rows and its raw data are; links where there is a console.
+
+    A path as long as these would run over the page's side in every row: so it is said once.
+    """
     settings = WarehouseSettings.from_environment()
-    lines = ["| table | in the warehouse | raw data |", "|---|---|---|"]
-    lines += [f"| {name} | {_stg(settings, name)} | {_raw(settings.lake, source, name)} |" for name in tables]
-    return "\n".join(lines)
+    raw = f"{settings.lake.rstrip('/')}/raw/{source}"
+    file = f"schema `STG` of `{settings.duckdb_path}`"
+    rows = file if settings.warehouse == "duckdb" else f"BigQuery's dataset `{settings.stg_dataset}`"
+    lines = [f"- Rows: {rows}", f"- Raw data: `{raw}`, a folder a table", ""]
+    linked = {name: [*_in_bigquery(settings, name), *_in_storage(raw, name)] for name in tables}
+    return "\n".join([*lines, *(f"- {name}: {', '.join(links)}" for name, links in linked.items() if links)])
 
 
 def daily_links(settings: FlowSettings, data_sources: Iterable[str] = ()) -> list[str]:
@@ -69,15 +75,14 @@ def section(kind: str, runbook: Path = RUNBOOK) -> str:
     return found.partition("\n")[2].partition("\n## ")[0].strip()
 
 
-def _stg(settings: WarehouseSettings, table: str) -> str:
+def _in_bigquery(settings: WarehouseSettings, table: str) -> list[str]:
     if settings.warehouse == "duckdb":
-        return f"`STG.{table}` in {settings.duckdb_path}"
+        return []
     query = {"p": GoogleSettings.from_environment().project, "d": settings.stg_dataset, "t": table, "page": "table"}
-    return f"[{settings.stg_dataset}.{table}]({_CONSOLE}/bigquery?{urlencode(query)})"
+    return [f"[rows]({_CONSOLE}/bigquery?{urlencode(query)})"]
 
 
-def _raw(lake: str, source: str, table: str) -> str:
-    folder = f"{lake.rstrip('/')}/raw/{source}/{table}"
-    if not lake.startswith("gs://"):
-        return f"`{folder}`"
-    return f"[{folder}]({_CONSOLE}/storage/browser/{folder.removeprefix('gs://')})"
+def _in_storage(raw: str, table: str) -> list[str]:
+    if not raw.startswith("gs://"):
+        return []
+    return [f"[raw data]({_CONSOLE}/storage/browser/{raw.removeprefix('gs://')}/{table})"]
