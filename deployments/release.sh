@@ -29,6 +29,7 @@ k() { kubectl --namespace mg-dw "$@"; }
 # of_kind KIND FILE: its documents of that kind.
 of_kind() { awk -v RS='---\n' -v ORS='---\n' -v kind="$1" '$0 ~ "(^|\n)kind: " kind "\n"' "$2"; }
 
+# shellcheck disable=SC2016 # the dollars are the Go template's
 releases() {
   k get configmap "$RECORDS" -o go-template='{{range $k, $v := .data}}{{$k}}{{"\n"}}{{end}}' | sed -n '/^[0-9]/p' | sort
 }
@@ -64,9 +65,9 @@ deploy() {
   local applied each job states
   applied=$(k apply -f "$work/apply.yaml" -o name) || return 1
   echo "$applied"
-  for each in $(grep '^deployment' <<< "$applied"); do
+  while read -r each; do
     k rollout status "$each" --timeout "$ROLLOUT_TIMEOUT" || return 1
-  done
+  done < <(grep '^deployment' <<< "$applied")
   job=$(k create -f "$work/job.yaml" -o name) || return 1
   say "$job writes the deployments and lets a run go through the pool"
   # Longer than the Job's own deadline: it ends in one way or the other.

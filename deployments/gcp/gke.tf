@@ -59,8 +59,8 @@ resource "google_container_cluster" "this" {
     channel = var.release_channel
   }
 
-  # Times are UTC. The daily run starts at 04:00 New York (08:00 or 09:00), the weekly at 02:00 on Sundays (06:00 or
-  # 07:00): nodes are replaced in the afternoon of working days, when a person is there.
+  # Times are UTC. The daily run starts at 04:00 New York (08:00 or 09:00), the weekly at 03:00 on Sundays (07:00 or
+  # 08:00): nodes are replaced in the afternoon of working days, when a person is there.
   maintenance_policy {
     recurring_window {
       start_time = "2026-01-05T16:00:00Z"

@@ -21,11 +21,12 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Completed
 
-from connectors.errors import ConfigurationError, SourceUnavailable
+from connectors.errors import ConfigurationError, SourceUnavailable, WorkFailed
 from flows.automations import Applied
 from flows.deploy import Change, deploy
 from flows.deploy_check import read_template
 from flows.deploy_file import PREFECT_YAML, DeploymentFileError, read_file
+from flows.deploy_smoke import smoke
 from sandbox.prefect_server import PrefectServer
 
 ROOT = PREFECT_YAML.parent
@@ -70,8 +71,8 @@ class File:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.content = json.loads(json.dumps(yaml.safe_load(PREFECT_YAML.read_text())))
-        every = {d["name"]: d for d in self.content["deployments"]}
-        self.deployments = {name: every[name] for name in ("daily", "zuora", "reconcile", "doctor")}
+        self.every = {d["name"]: d for d in self.content["deployments"]}
+        self.deployments = {name: self.every[name] for name in ("daily", "zuora", "reconcile", "dbt")}
 
     def deployed(self, **options: Any) -> dict[str, Change | Applied]:
         self.content["deployments"] = list(self.deployments.values())
@@ -287,23 +288,54 @@ def test_the_command_prints_a_line_for_each_thing_and_a_sum(server: PrefectServe
     first = _mgdw("--image", IMAGE, "--release", "3f1c")
     assert first.returncode == 0, first.stderr
     assert f"{1 + len(read_file().deployments)} made" in first.stdout
-    second = _mgdw("--image", IMAGE, "--release", "3f1c")
-    assert "made" not in second.stdout
     refused = _mgdw("--image", "mg-dw:latest")
     assert refused.returncode == 1
     assert refused.stderr.startswith("Failed: 'mg-dw:latest' is not an image by digest\nWhat to do: ")
     assert "Traceback" not in refused.stderr
 
 
-def test_on_a_laptop_a_worker_runs_the_deployments_as_processes(server: PrefectServer, tmp_path: Path) -> None:
-    ended = _mgdw("--pool-type", "process")
-    assert ended.returncode == 0, ended.stderr
+SECRETS = (
+    "NETSUITE_CERTIFICATE_ID", "NETSUITE_CLIENT_ID", "NETSUITE_PRIVATE_KEY", "SFDC_CLIENT_ID", "SFDC_CLIENT_SECRET",
+    "TABLEAU_TOKEN_SECRET", "ZUORA_CLIENT_ID", "ZUORA_CLIENT_SECRET",
+)  # fmt: skip
+
+
+@pytest.fixture
+def laptop(tmp_path: Path) -> dict[str, str]:
+    """The environment of a worker whose settings are in order."""
+    return {
+        **os.environ,
+        **dict.fromkeys(SECRETS, "x"),
+        "MGDW_SALESFORCE_LOGIN_URL": "https://example.my.salesforce.com",
+        "MGDW_NETSUITE_ACCOUNT": "1234567",
+        "MGDW_ZUORA_BASE_URL": "https://rest.zuora.example",
+        "MGDW_S3_BUCKET": "usage",
+        "MGDW_LAKE": str(tmp_path / "lake"),
+        "MGDW_DUCKDB_PATH": str(tmp_path / "mgdw.duckdb"),
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+    }
+
+
+def test_on_a_laptop_a_worker_runs_the_deployments_as_processes(
+    server: PrefectServer, tmp_path: Path, laptop: dict[str, str]
+) -> None:
+    asyncio.run(deploy(pool_type="process"))
     found = _read("doctor/doctor")
-    assert found.job_variables == {}
-    run = _ask(lambda client: client.create_flow_run_from_deployment(found.id, parameters={"only": ["contract"]}))
+    assert (found.job_variables, found.work_pool_name) == ({}, "mg-dw")
     prefect = str(Path(sys.executable).parent / "prefect")
-    command = [prefect, "worker", "start", "--pool", "mg-dw", "--run-once"]
-    worker = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
-    state = _ask(lambda client: client.read_flow_run(run.id)).state
-    assert state is not None
-    assert state.is_completed(), worker.stdout + worker.stderr
+    with (tmp_path / "worker.log").open("w") as log:
+        worker = subprocess.Popen(
+            [prefect, "worker", "start", "--pool", "mg-dw"], cwd=tmp_path, env=laptop, stdout=log, stderr=log
+        )
+    try:
+        assert asyncio.run(smoke(seconds=300)) == "smoke", (tmp_path / "worker.log").read_text()
+    finally:
+        worker.terminate()
+        worker.wait(60)
+
+
+def test_a_release_whose_run_does_not_get_through_is_told_with_its_state(server: PrefectServer, file: File) -> None:
+    file.deployments["doctor"] = file.every["doctor"]
+    file.deployed()
+    with pytest.raises(WorkFailed, match="doctor/doctor has not ended after 1 s, it is Scheduled"):
+        asyncio.run(smoke(seconds=1))
