@@ -108,6 +108,8 @@ class Api:
                 matcher(request.query),
                 self._bookmark_every,
             )
+        except ConnectionResetError:
+            return web.Response()  # nobody reads it: the client has gone
         finally:
             del self._streams[id(request)]
 
