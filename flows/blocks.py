@@ -1,4 +1,4 @@
-"""Prefect blocks for Google Cloud, made from the settings: credentials, the lake's bucket, the secrets in use."""
+"""Prefect blocks for Google Cloud, made from the settings: credentials, buckets of lake and results, secrets in use."""
 
 from __future__ import annotations
 
@@ -20,12 +20,17 @@ from flows.checks.configuration import readable_settings
 from flows.settings import FlowSettings
 
 BUCKET_BLOCK = "mg-dw-lake"
+RESULTS_BLOCK = "mg-dw-results"
+"""What PREFECT_DEFAULT_RESULT_STORAGE_BLOCK names (`gcs-bucket/mg-dw-results`): what a parent and its children tell
+each other. Its bucket is one of deployments/gcp. It has no folder: Prefect has put one before a name twice
+(PrefectHQ/prefect #18227, #20174)."""
 
 
 def write_blocks(key_file: Path | None = None) -> list[str]:
     """Create or update the blocks; returns them as `type/name`.
 
-    The credentials block is what the flows use. The bucket and the secrets are for people: flows of their own, the UI.
+    The credentials block is what the flows use, that of the results is where Prefect keeps what they return. The lake's
+    bucket and the secrets are for people: flows of their own, the UI.
 
     Args:
         key_file: a service account's key, kept encrypted in Prefect's database. None: the block holds the project only,
@@ -50,6 +55,8 @@ def write_blocks(key_file: Path | None = None) -> list[str]:
     if warehouse.lake.startswith("gs://"):
         bucket, _, folder = warehouse.lake.removeprefix("gs://").partition("/")
         blocks.append((GcsBucket(bucket=bucket, bucket_folder=folder, gcp_credentials=credentials), BUCKET_BLOCK))
+    if warehouse.warehouse == "bigquery":
+        blocks.append((GcsBucket(bucket=f"{google.project}-results", gcp_credentials=credentials), RESULTS_BLOCK))
     if flow.secrets == "gcp":
         for reference in sorted({name for settings in readable_settings() for name in named_in(settings).values()}):
             name, version = parse(reference)

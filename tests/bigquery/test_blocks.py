@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.oauth2.service_account import Credentials
+from prefect import flow
+from prefect.client.orchestration import get_client
 from prefect_gcp import GcpCredentials, GcpSecret
 from prefect_gcp.cloud_storage import GcsBucket
 
 from connectors.errors import ConfigurationError, SettingMissing
-from flows.blocks import BUCKET_BLOCK, write_blocks
+from connectors.google import GoogleAccess
+from connectors.warehouse import LoadResult
+from connectors.window import Window
+from flows.blocks import BUCKET_BLOCK, RESULTS_BLOCK, write_blocks
 from flows.dbt import profile_environment
+from flows.failures import Failure
 from flows.gcp import google_access, project_access
+from flows.load import LoadFailed
 from flows.settings import FlowSettings
 from sandbox.prefect_server import PrefectServer
 from tests.bigquery.test_secrets import service_account
@@ -34,7 +47,10 @@ def settings(prefect_server: PrefectServer, monkeypatch: pytest.MonkeyPatch) -> 
 def test_blocks_are_made_and_made_again_and_the_flows_use_the_key(tmp_path: Path) -> None:
     key = service_account(tmp_path, PROJECT)
     written = write_blocks(key)
-    assert {"gcp-credentials/mg-dw", f"gcs-bucket/{BUCKET_BLOCK}", "gcpsecret/zuora-client-secret-v3"} <= set(written)
+    assert {
+        "gcp-credentials/mg-dw", f"gcs-bucket/{BUCKET_BLOCK}", f"gcs-bucket/{RESULTS_BLOCK}",
+        "gcpsecret/zuora-client-secret-v3",
+    } <= set(written)  # fmt: skip
     assert write_blocks(key) == written
     bucket = GcsBucket.load(BUCKET_BLOCK, _sync=True)
     assert (bucket.bucket, bucket.bucket_folder) == ("mgdw-test-lake", "here/")
@@ -85,3 +101,61 @@ def test_neither_warehouse_nor_lake_in_google_asks_for_nothing(monkeypatch: pyte
 
 async def _forget(name: str) -> None:
     await GcpCredentials.adelete(name)
+
+
+class _Tokens(BaseHTTPRequestHandler):
+    """Google's token endpoint, as far as a service account's key asks it."""
+
+    def do_POST(self) -> None:
+        body = json.dumps({"access_token": "loopback", "expires_in": 3600, "token_type": "Bearer"}).encode()
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Iterator[Path]:
+    """A key whose tokens come from this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    path = service_account(tmp_path, PROJECT)
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({**told, "token_uri": f"http://127.0.0.1:{server.server_address[1]}/token"}))
+    yield path
+    server.shutdown()
+    server.server_close()
+
+
+async def test_what_a_child_returns_or_raises_comes_to_its_parent_through_the_results_bucket(
+    key: Path, emulated: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(write_blocks, key)
+    store = GoogleAccess(PROJECT, "US").storage()
+    bucket = store.create_bucket(f"{PROJECT}-results")
+    batch = LoadResult("zuora_account", "a batch", Window(None, datetime(2026, 6, 15, tzinfo=UTC)), read=3)
+
+    @flow(persist_result=True, result_storage=f"gcs-bucket/{RESULTS_BLOCK}")
+    async def child(fails: bool) -> list[LoadResult]:
+        if fails:
+            raise LoadFailed("zuora", [Failure("zuora", "zuora_invoice", "answered 503", "Run again.")], [batch])
+        return [batch]
+
+    async with get_client() as client:
+        for fails in (False, True):
+            ran = await child(fails, return_state=True)
+            assert ran.state_details.flow_run_id
+            told = await client.read_flow_run(ran.state_details.flow_run_id)
+            assert told.state
+            result: Any = await told.state.aresult(raise_on_failure=False)
+            if not fails:
+                assert result == [batch]
+                continue
+            assert isinstance(result, LoadFailed)
+            assert (result.results, result.failures[0].what, result.step) == ((batch,), "zuora_invoice", "zuora")
+    assert [blob.name.count("/") for blob in bucket.list_blobs()] == [0, 0]
