@@ -109,8 +109,10 @@ def _crash_walk() -> str:
         "",
         "The increment by the way it goes wrong: " + ", ".join(f"{m} {n:,}" for m, n in modes.items()) + ".",
         "",
-        "A sample of the increment's steps is walked on BigQuery and Cloud Storage as well, with Google's own clients "
-        "against servers on loopback (`make test-bigquery`).",
+        (
+            "A sample of the increment's steps is walked on BigQuery and Cloud Storage as well, with Google's own "
+            "clients against servers on loopback (`make test-bigquery`)."
+        ),
     ]
     for source, result in known.items():
         for name, walk in result["walks"].items():
