@@ -60,6 +60,8 @@ def test_a_job_is_applied_waited_for_described_and_deleted(kubectl: Kubectl, fak
     assert kubectl("apply", "-f", "-", text=JOB.replace("one", "two")).stdout == "job.batch/hello configured\n"
     assert kubectl("wait", "--for=condition=Complete", "job/hello", "--timeout=60s").returncode == 0
     assert kubectl("logs", "job/hello").stdout == "hello\n"
+    assert kubectl("get", "pods", "--no-headers").stdout.split()[1:4] == ["0/1", "Completed", "0"]
+    assert kubectl("get", "job", "hello", "--no-headers").stdout.split()[:3] == ["hello", "Complete", "1/1"]
     described = kubectl("describe", "job", "hello").stdout
     assert "step=two" in described and "Created pod: hello-" in described
     assert "Exit Code:    0" in kubectl("describe", "pods").stdout

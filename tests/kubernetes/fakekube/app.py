@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from tests.kubernetes.fakekube import discovery, errors, logs, rbac, resources, watch
+from tests.kubernetes.fakekube import discovery, errors, logs, rbac, resources, tables, watch
 from tests.kubernetes.fakekube.cluster_state import ClusterState
 from tests.kubernetes.fakekube.errors import ApiError
 from tests.kubernetes.fakekube.resources import Target
@@ -132,6 +132,8 @@ class Api:
                 found = verbs.delete(target, body or {}, query)
             case _:
                 found = verbs.delete_many(target, body or {}, query)
+        if call.verb in ("get", "list") and tables.wanted(request.headers.get("Accept", ""), target.resource):
+            found = tables.of(target.resource, found)
         response = web.json_response(found, status=status)
         for warning in call.warnings:
             response.headers.add("Warning", f"299 - {json.dumps(warning)}")
