@@ -38,6 +38,7 @@ class Stage:
             "MGDW_DBT_TARGET_PATH": str(self.home / "dbt"),
             "MGDW_HYPER_DIR": str(self.home / "hyper"),
             "MGDW_TABLEAU_POLL_SECONDS": "0.05",
+            "MGDW_LEASE_SECONDS": "10",
         }
 
     @contextmanager
