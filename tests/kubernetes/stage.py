@@ -111,17 +111,18 @@ class Stage:
         return run([_BIN / "prefect", *words], {**plain_environment(), **self.client_settings()}, ROOT, 600)
 
     def mgdw(self, warehouse: Warehouse, *words: str) -> str:
-        """Run the command `mgdw` beside the cluster, on the same warehouse. Raises RuntimeError with what it printed."""
+        """Run the command `mgdw` beside the cluster, on the same warehouse. Raises RuntimeError with its output."""
         settings = {**self.flow_settings(warehouse), **self.client_settings()}
         return run([_BIN / "mgdw", *words], {**plain_environment(), **settings}, ROOT, 300)
 
     def deploy(self) -> str:
-        """Run the Job of `k8s/jobs/deploy.yaml`. Returns what it printed."""
+        """Run the Job of `k8s/jobs/deploy.yaml`, without the blocks that name Google Cloud. Returns what it printed."""
         text = (ROOT / "k8s" / "jobs" / "deploy.yaml").read_text().replace("IMAGE", IMAGE)
-        text = text.replace("http://prefect-server:4200/api", self.server.url)
-        job = self.cluster.create(yaml.safe_load(text))["metadata"]["name"]
+        body = yaml.safe_load(text.replace("http://prefect-server:4200/api", self.server.url))
+        body["spec"]["template"]["spec"]["containers"][0]["args"] = ["mgdw", "deploy", "--image", IMAGE]
+        job = self.cluster.create(body)["metadata"]["name"]
         selector = f"batch.kubernetes.io/job-name={job}"
-        self.cluster.wait_for(lambda one: _is_over(one, job), 120, "the end of the deploy Job")
+        self.cluster.wait_for(lambda one: _is_over(one, job), 600, "the end of the deploy Job")
         printed = self.cluster.logs(self.cluster.pods(selector)[-1])
         if not _is_over(self.cluster, job, "Complete"):
             raise RuntimeError(f"the deploy Job failed:\n{printed}")

@@ -26,6 +26,8 @@ AUTH = "mg-dw:a password of the stage"
 _SETTINGS = {
     "PREFECT_SERVER_LOGGING_LEVEL": "INFO",
     "PREFECT_SERVER_UI_ENABLED": "false",
+    # Two cores do here what many do in the cluster.
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
     # No schedule of prefect.yaml may come due in the middle of a test.
     "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
     # What takes minutes in the cluster takes seconds here.

@@ -16,7 +16,7 @@ def test_of_two_runs_the_second_waits_and_one_beside_the_pool_is_refused(stage: 
         s3.wait()
         second = stage.api.start_run(DAILY, sources=LEFT)
         stage.api.wait_state_name(second, "AwaitingConcurrencySlot")
-        with pytest.raises(RuntimeError, match="another run") as refused:
+        with pytest.raises(RuntimeError, match="is being done by") as refused:
             stage.mgdw(warehouse, "run", "daily-refresh")
         assert first in str(refused.value)
         assert stage.api.children(second) == {}
