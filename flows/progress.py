@@ -184,10 +184,10 @@ class _Artifact:
         with harmless(f"artifact {self._key}"):
             self._client = self._client or await stack.enter_async_context(get_client())
             if self._id is None:
-                artifact = ProgressArtifact(key=self._key, description=text, progress=percent)
+                artifact = ProgressArtifact(key=self._key, description=text, progress=round(percent, 1))
                 self._id = (await artifact.acreate(self._client)).id
             else:
-                await aupdate_progress_artifact(self._id, percent, text, self._client)
+                await aupdate_progress_artifact(self._id, round(percent, 1), text, self._client)
 
 
 @contextlib.asynccontextmanager
