@@ -5,7 +5,7 @@ and the usage files are what the scenario's run has to bring.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tests.kubernetes.stage_manifests import ROOT
 from tests.kubernetes.stage_processes import plain_environment, run
 from tests.kubernetes.stage_warehouse import Warehouse
 
+_FIGURES = pytest.StashKey[list[object]]()
 _HALF = """
 import asyncio
 from flows.netsuite import netsuite
@@ -32,6 +33,17 @@ asyncio.run(both())
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with Stage(tmp_path_factory.mktemp("stage")) as stage:
         yield stage
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[object], None]:
+    """Figures that no test asserts; they are printed when all is over."""
+    return request.config.stash.setdefault(_FIGURES, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for figure in config.stash.get(_FIGURES, []):
+        terminalreporter.write_line(str(figure))
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 from tests.kubernetes.e2e.outcome import DAILY, EACH_ONCE, ends
+from tests.kubernetes.e2e.overhead import measured
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_warehouse import Warehouse
 
 
-def test_a_daily_refresh_brings_every_source_to_tableau(stage: Stage) -> None:
+def test_a_daily_refresh_brings_every_source_to_tableau(stage: Stage, tell: Callable[[object], None]) -> None:
     warehouse = Warehouse(stage.shared / "plain")
-    calls = len(stage.cluster.calls())
+    calls, mark = len(stage.cluster.calls()), stage.server.mark()
     with stage.scene(warehouse):
         printed = stage.prefect("deployment", "run", DAILY, "--watch")
 
@@ -20,6 +22,7 @@ def test_a_daily_refresh_brings_every_source_to_tableau(stage: Stage) -> None:
         assert stage.api.run(parent)["state_name"] == "Completed"
         assert ends(stage, parent) == EACH_ONCE | {"salesforce": ["Completed"], "netsuite": ["Completed"]}
         assert stage.sandbox.slack.texts == []
+        tell(measured(stage, parent, stage.server.requests_since(mark).total()))
         warehouse.assert_equals_the_world(stage.sandbox)
         assert len(list((warehouse.home / "hyper").glob("*.hyper"))) == 5
         jobs = stage.cluster.jobs("prefect.io/flow-run-id")
