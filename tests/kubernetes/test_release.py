@@ -40,7 +40,9 @@ class Site:
         rendered = folder / "staging.yaml"
         rendered.write_text(manifests.text)
         known = [f"{REPOSITORY}@sha256:1", "gcr.io/"]
-        self.cluster = Cluster(folder / "cluster", [rendered], images=known, programs=programs, back_off=0.1)
+        self.cluster = Cluster(
+            folder / "cluster", [rendered], images=known, programs=programs, back_off=0.1, rollout_patience=0.5
+        )
         self._folder = folder
 
     def __enter__(self) -> Site:
@@ -57,10 +59,10 @@ class Site:
         self.cluster.stop()
 
     def release(self, *words: str, environment: str = "staging") -> subprocess.CompletedProcess[str]:
-        """Run the script; a rollout that does not move has four seconds."""
+        """Run the script."""
         path = f"{install.kubectl().parent}:{os.environ['PATH']}"
         variables = {"PATH": path, "KUBECONFIG": str(self._config), "HOME": str(self._folder),
-                     "ROLLOUT_TIMEOUT": "4s", "POLL_SECONDS": "0.2"}  # fmt: skip
+                     "ROLLOUT_TIMEOUT": "300s", "POLL_SECONDS": "0.2"}  # fmt: skip
         command = ["bash", str(ROOT / "deployments" / "release.sh"), environment, *words]
         return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300, check=False)
 

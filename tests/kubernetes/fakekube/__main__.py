@@ -46,6 +46,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--back-off", type=float, default=10.0, help="seconds before a Job's or a container's first retry"
     )
+    parser.add_argument("--rollout-patience", type=float, default=600.0,
+                        help="seconds after which a rollout has failed, also when its Deployment has more")  # fmt: skip
     parser.add_argument("--bookmark-every", type=float, default=60.0, help="seconds between bookmarks of a watch")
     parser.add_argument("--until-eof", action="store_true", help="end also when stdin does: with whoever started it")
     return parser.parse_args()
@@ -61,7 +63,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         programs=arguments.programs,
         restart_back_off=arguments.back_off,
     )
-    state = ClusterState(settings, arguments.back_off)
+    state = ClusterState(settings, arguments.back_off, arguments.rollout_patience)
     state.load(arguments.manifests, arguments.namespace)
     api = Api(state, arguments.bookmark_every)
     application = web.Application(client_max_size=16 * 2**20)

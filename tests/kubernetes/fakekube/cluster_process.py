@@ -25,6 +25,7 @@ class ClusterProcess:
     that pods and tests share are mapped to themselves when they lie below a path that is a volume of the pods.
     `programs`: a folder of what images bring, instead of this environment. `namespace`: where manifests go that name
     none, and where `Cluster` looks. `back_off`: seconds before the first retry of a Job or a container.
+    `rollout_patience`: seconds after which a Deployment's rollout has failed. `bookmark_every`: seconds.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class ClusterProcess:
         programs: Path | None = None,
         namespace: str = "mg-dw",
         back_off: float = 10.0,
+        rollout_patience: float = 600.0,
         bookmark_every: float = 60.0,
         port: int = 0,
     ) -> None:
@@ -51,6 +53,7 @@ class ClusterProcess:
         words += [f"--programs={programs}"] if programs else []
         words += [f"--namespace={namespace}"]
         self._words = [*words, f"--back-off={back_off}", f"--bookmark-every={bookmark_every}"]
+        self._words.append(f"--rollout-patience={rollout_patience}")
         self._port = port
         self._process: subprocess.Popen[str] | None = None
         self.url = self.secure_url = ""

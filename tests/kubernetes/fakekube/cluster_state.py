@@ -20,9 +20,10 @@ from tests.kubernetes.fakekube.verbs import Verbs
 
 
 class ClusterState:
-    """Store, controllers and kubelets. `back_off` is what a Job waits before its first retry, in seconds."""
+    """Store, controllers and kubelets. `back_off` is what a Job waits before its first retry, in seconds;
+    `patience` how long a rollout may take at most."""
 
-    def __init__(self, settings: NodeSettings, back_off: float) -> None:
+    def __init__(self, settings: NodeSettings, back_off: float, patience: float) -> None:
         self.store = Store()
         self.admission = Admission(self.store)
         self.verbs = Verbs(self.store, self.admission)
@@ -31,7 +32,7 @@ class ClusterState:
         self.store.listen(self._make_default_account)
         self.kubelet = Kubelet(self.store, settings)
         self._jobs = JobController(self.store, self.admission, back_off)
-        self._deployments = DeploymentController(self.store, settings.images)
+        self._deployments = DeploymentController(self.store, settings.images, patience)
         self._collector = GarbageCollector(self.store)
         self._make_namespace("default")
 

@@ -13,10 +13,11 @@ _AVAILABLE = ("MinimumReplicasAvailable", "Deployment has minimum availability."
 
 class DeploymentController:
     """Rolls Deployments out. One whose image is not there keeps its old pods, and has failed when its
-    `progressDeadlineSeconds` are over."""
+    `progressDeadlineSeconds` are over, or `patience` seconds."""
 
-    def __init__(self, store: Store, images: Images) -> None:
+    def __init__(self, store: Store, images: Images, patience: float) -> None:
         self._store = store
+        self._patience = patience
         self._images = images
 
     def notice(self, change: Change) -> None:
@@ -50,7 +51,7 @@ class DeploymentController:
             made = conditions.put(
                 made, "Progressing", "True", "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.'
             )
-            seconds = spec.get("progressDeadlineSeconds", 600)
+            seconds = min(spec.get("progressDeadlineSeconds", 600), self._patience)
             asyncio.get_running_loop().call_later(seconds, self._give_up, key_of(found), generation)
         self._store.update(resources.DEPLOYMENTS, made)
 
