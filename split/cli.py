@@ -65,9 +65,7 @@ Project = Annotated[Path, Parameter(help="Folder of the dbt project; it is only 
 FactsFile = Annotated[Path, Parameter(help="The facts file; `mgdw split facts --help` shows one.")]
 Schema = Annotated[Path | None, Parameter(help="JSON rows of INFORMATION_SCHEMA.COLUMNS; fewer columns stay unknown.")]
 Compiled = Annotated[Path | None, Parameter(help="dbt's target folder; the project's own when it has one.")]
-Compile = Annotated[
-    bool, Parameter("--compile", negative="", help="Run `dbt compile` first, in a folder of its own.")
-]
+Compile = Annotated[bool, Parameter("--compile", negative="", help="Run `dbt compile` first, in a folder of its own.")]
 Dialect = Annotated[str | None, Parameter(help="SQL dialect; the project's profile tells it otherwise.")]
 
 app = App(

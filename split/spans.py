@@ -31,6 +31,9 @@ class NotParsed(ValueError):
         self.line = line
 
 
+_NULLS = (exp.IgnoreNulls, exp.RespectNulls)
+
+
 class Tree:
     """A parsed query with the range of each node."""
 
@@ -98,6 +101,36 @@ def _close(root: exp.Expr, spans: dict[int, Span], tokens: list[Any]) -> None:
             if isinstance(node, exp.Select):
                 own = (_keyword(tokens, bisect_left(starts, own[0])), own[1])
             spans[id(node)] = own
+            if isinstance(node, exp.Func) and _stands_before_nulls(node):
+                spans[id(node)] = _call_before_nulls(tokens, starts, own)
+
+
+def _stands_before_nulls(node: exp.Expr) -> bool:
+    """Whether it is the argument of an aggregate with IGNORE NULLS, DISTINCT, ORDER BY and LIMIT apart."""
+    above = node.parent
+    while isinstance(above, exp.Distinct | exp.Order | exp.Limit | exp.HavingMax):
+        if isinstance(above, exp.Order | exp.Limit) and above.this is not node:
+            return False
+        node, above = above, above.parent
+    return above is not None and isinstance(above.parent, _NULLS)
+
+
+def _call_before_nulls(tokens: list[Any], starts: list[int], own: Span) -> Span:
+    """The range of `f(x)` in `g(f(x) ignore nulls)`, which the parser notes with the NULLS alone."""
+    first = bisect_left(starts, own[1])
+    words = (n for n in range(first, len(tokens)) if tokens[n].text.upper() in ("IGNORE", "RESPECT"))
+    last = next(words, len(tokens)) - 1
+    if (
+        any(t.token_type is not TokenType.R_PAREN for t in tokens[first : last + 1])
+        or tokens[last].token_type is not TokenType.R_PAREN
+    ):
+        return own
+    depth, place = 1, last
+    while depth and place:
+        place -= 1
+        kind = tokens[place].token_type
+        depth += (kind is TokenType.R_PAREN) - (kind is TokenType.L_PAREN)
+    return tokens[max(place - 1, 0)].start, tokens[last].end + 1
 
 
 def _keyword(tokens: list[Any], first: int) -> int:
