@@ -16,7 +16,9 @@ from tests.kubernetes.stage_postgres import Postgres
 from tests.kubernetes.stage_processes import Process, free_port, plain_environment, wait_for
 
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-_START_SECONDS = 180.0
+LONG = 900.0
+"""Seconds within which anything happens, on two cores that others use, too."""
+_START_SECONDS = 600.0
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OURS = "asked-by=test"
 """Marks a test's own questions in the access log."""
@@ -163,7 +165,7 @@ class Api:
         found = self.post("/logs/filter", logs={"flow_run_id": {"any_": [flow_run]}}, sort="TIMESTAMP_ASC")
         return "\n".join(one["message"] for one in found)
 
-    def wait(self, flow_run: str, *states: str, seconds: float = 240) -> dict[str, Any]:
+    def wait(self, flow_run: str, *states: str, seconds: float = LONG) -> dict[str, Any]:
         """The run, when it is in one of the states (types, default: the final ones)."""
         wanted = states or FINAL
 
@@ -183,10 +185,10 @@ class Api:
                 f"{message}; its states: {self.states(flow_run)}; its log:\n{self.logs(flow_run)}"
             ) from None
 
-    def wait_state_name(self, flow_run: str, name: str, seconds: float = 60) -> None:
+    def wait_state_name(self, flow_run: str, name: str, seconds: float = LONG) -> None:
         """Until the run's state has this name."""
         wait_for(f"{name}", lambda: self.run(flow_run)["state_name"] == name, seconds)
 
-    def wait_run_count(self, flow_run: str, count: int, seconds: float = 120) -> None:
+    def wait_run_count(self, flow_run: str, count: int, seconds: float = LONG) -> None:
         """Until the run has begun so many times."""
         wait_for(f"start {count} of the run", lambda: self.run(flow_run)["run_count"] >= count, seconds)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from sandbox.faults import Faults
 
-_PATIENCE = 180.0
-"""Seconds, mostly for Prefect's import in a pod on a busy machine."""
+_PATIENCE = 600.0
+"""Seconds, mostly for Prefect's import in two pods, one after the other, on a busy machine."""
 REQUEST = {"s3": r"^GET /[^/?]+/[^?]+$", "zuora": r"^GET /v1/file/"}
 """The first request for data of a source: it has signed in, knows what there is, and nothing is loaded yet."""
 
