@@ -17,6 +17,7 @@ import flows.load
 from connectors.errors import ConfigurationError, SettingMissing
 from flows.automation_file import FOLDER, Automation, AutomationFileError, Notification, read_automations
 from flows.automations import BLOCK, Applied, apply, compared, webhook_block
+from flows.children import QUEUE
 from flows.failures import Failure, StepFailed
 from sandbox.prefect_server import PrefectServer
 
@@ -185,3 +186,9 @@ def test_without_a_webhook_nothing_is_changed(server: SyncPrefectClient, monkeyp
     with pytest.raises(SettingMissing, match="would tell nobody"):
         asyncio.run(apply())
     assert server.read_automations() == []
+
+
+def test_children_are_known_by_the_queue_that_their_parent_puts_them_in() -> None:
+    named = [one.trigger.match_related.get("prefect.resource.name") for one in read_automations()]
+    assert sorted(filter(None, named)) == ["!children"] * 3 + ["children"]
+    assert QUEUE == "children"
