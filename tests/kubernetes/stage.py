@@ -21,7 +21,7 @@ from tests.kubernetes.fakekube import processes
 from tests.kubernetes.fakekube.client import Cluster
 from tests.kubernetes.stage_manifests import NAMESPACE, ROOT, Manifests
 from tests.kubernetes.stage_postgres import Postgres
-from tests.kubernetes.stage_prefect import AUTH, PrefectServer
+from tests.kubernetes.stage_prefect import AUTH, LONG, PrefectServer
 from tests.kubernetes.stage_processes import Process, free_port, plain_environment, run, wait_for
 from tests.kubernetes.stage_warehouse import Warehouse
 
@@ -122,7 +122,7 @@ class Stage:
         body["spec"]["template"]["spec"]["containers"][0]["args"] = ["mgdw", "deploy", "--image", IMAGE]
         job = self.cluster.create(body)["metadata"]["name"]
         selector = f"batch.kubernetes.io/job-name={job}"
-        self.cluster.wait_for(lambda one: _is_over(one, job), 600, "the end of the deploy Job")
+        self.cluster.wait_for(lambda one: _is_over(one, job), LONG, "the end of the deploy Job")
         printed = self.cluster.logs(self.cluster.pods(selector)[-1])
         if not _is_over(self.cluster, job, "Complete"):
             raise RuntimeError(f"the deploy Job failed:\n{printed}")
@@ -132,9 +132,9 @@ class Stage:
         """Start the worker, and wait until its health says that it asks for work."""
         self.worker.start()
         health = f"http://127.0.0.1:{self.worker.environment['PREFECT_WORKER_WEBSERVER_PORT']}/health"
-        self.worker.wait_until(lambda: _answers(health), 120)
+        self.worker.wait_until(lambda: _answers(health), LONG)
 
-    def pod(self, flow_run: str, seconds: float = 60) -> dict[str, Any]:
+    def pod(self, flow_run: str, seconds: float = LONG) -> dict[str, Any]:
         """The newest pod of a flow run that runs a process."""
 
         def look(cluster: Cluster) -> dict[str, Any] | None:
@@ -185,26 +185,32 @@ class Stage:
 
     def slack(self, count: int) -> list[str]:
         """What Slack was told, when it is so many messages."""
-        return wait_for(
-            f"{count} messages", lambda: len(self.sandbox.slack.texts) >= count and self.sandbox.slack.texts, 60
-        )
+        workspace = self.sandbox.slack
+        return wait_for(f"{count} messages", lambda: len(workspace.texts) >= count and workspace.texts, LONG)
 
     def wait_for_no_process(self) -> None:
         """Until nothing lives that a pod has started."""
-        wait_for("end of the pods' processes", lambda: not self.processes(), 60)
+        wait_for("end of the pods' processes", lambda: not self.processes(), LONG)
 
     def _assert_quiet(self) -> None:
-        unfinished = self.api.runs(
-            state={"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED"]}}
-        )
-        assert [(run["name"], run["state_name"]) for run in unfinished] == []
+        assert [(run["name"], run["state_name"]) for run in self._unfinished()] == []
         self.wait_for_no_process()
+
+    def _unfinished(self) -> list[dict[str, Any]]:
+        states = ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED"]
+        return self.api.runs(state={"type": {"any_": states}})
+
+    def _cancel_all(self) -> bool:
+        """True when there was none: the server may be about to cancel the children of one that we have cancelled."""
+        unfinished = self._unfinished()
+        for flow_run in unfinished:
+            self.api.post(f"/flow_runs/{flow_run['id']}/set_state", state={"type": "CANCELLED"}, force=True)
+        return not unfinished
 
     def _clean(self) -> None:
         for faults in self.sandbox.faults.values():
             faults.clear()
-        for flow_run in self.api.runs(state={"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING"]}}):
-            self.api.post(f"/flow_runs/{flow_run['id']}/set_state", state={"type": "CANCELLED"}, force=True)
+        wait_for("end of all runs", self._cancel_all, LONG, every=1)
         for job in self.cluster.jobs():
             self.cluster.delete(f"jobs/{job['metadata']['name']}", policy="Background")
         processes.kill(processes.CLUSTER, str(self.cluster.data))

@@ -6,6 +6,7 @@ from collections import Counter
 
 from tests.kubernetes.e2e.holding import REQUEST, held
 from tests.kubernetes.stage import Stage
+from tests.kubernetes.stage_prefect import LONG
 from tests.kubernetes.stage_processes import wait_for
 from tests.kubernetes.stage_warehouse import Warehouse
 
@@ -30,7 +31,7 @@ def _calls_of_a_child(stage: Stage, renewals: int) -> Counter[str]:
     with held(stage.sandbox.faults["s3"], REQUEST["s3"]) as s3:
         run = stage.api.start_run("s3-usage/s3-usage", full=True)
         s3.wait()
-        wait_for("renewals", lambda: stage.server.requests_since(mark)[_RENEWAL] >= renewals, 180)
+        wait_for("renewals", lambda: stage.server.requests_since(mark)[_RENEWAL] >= renewals, LONG)
     assert stage.api.wait(run)["state_name"] == "Completed"
     stage.wait_for_no_process()
     return stage.server.requests_since(mark)

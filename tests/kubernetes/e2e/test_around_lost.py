@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.kubernetes.e2e.holding import REQUEST, held
 from tests.kubernetes.e2e.outcome import DAILY, EACH_ONCE, LEFT, assert_refreshed
 from tests.kubernetes.stage import Stage
+from tests.kubernetes.stage_prefect import LONG
 from tests.kubernetes.stage_processes import wait_for
 from tests.kubernetes.stage_warehouse import Warehouse
 
@@ -59,6 +60,6 @@ def test_a_server_that_is_restarted_finds_every_run_as_it_was(stage: Stage, ware
         stage.server.start()
         # Every run holds a slot of its deployment by a lease that it renews; one that is refused ends its run.
         renewed = "POST /api/v2/concurrency_limits/leases/{id}/renew"
-        wait_for("renewal of three leases", lambda: stage.server.requests_since(mark)[renewed] >= 3, 120)
+        wait_for("renewal of three leases", lambda: stage.server.requests_since(mark)[renewed] >= 3, LONG)
 
     assert_refreshed(stage, warehouse, parent)
