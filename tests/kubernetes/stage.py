@@ -108,12 +108,12 @@ class Stage:
 
     def prefect(self, *words: str) -> str:
         """Run the command `prefect` in a person's terminal; returns what it printed. Raises RuntimeError."""
-        return run([_BIN / "prefect", *words], {**plain_environment(), **self.client_settings()}, ROOT, 600)
+        return run([_BIN / "prefect", *words], {**plain_environment(), **self.client_settings()}, ROOT, LONG)
 
     def mgdw(self, warehouse: Warehouse, *words: str) -> str:
         """Run the command `mgdw` beside the cluster, on the same warehouse. Raises RuntimeError with its output."""
         settings = {**self.flow_settings(warehouse), **self.client_settings()}
-        return run([_BIN / "mgdw", *words], {**plain_environment(), **settings}, ROOT, 300)
+        return run([_BIN / "mgdw", *words], {**plain_environment(), **settings, "COLUMNS": "1000"}, ROOT, LONG)
 
     def deploy(self) -> str:
         """Run the Job of `k8s/jobs/deploy.yaml`, without the blocks that name Google Cloud. Returns what it printed."""

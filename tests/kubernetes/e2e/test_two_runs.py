@@ -19,6 +19,10 @@ def test_of_two_runs_the_second_waits_and_one_beside_the_pool_is_refused(stage: 
         with pytest.raises(RuntimeError, match="is being done by") as refused:
             stage.mgdw(warehouse, "run", "daily-refresh")
         assert first in str(refused.value)
+        # A run that no worker has started has no automation that speaks for it.
+        [text] = stage.slack(1)
+        assert "is being done by" in text
+        stage.sandbox.slack.messages.clear()
         assert stage.api.children(second) == {}
 
     assert_refreshed(stage, warehouse, first)

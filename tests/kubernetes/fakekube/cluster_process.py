@@ -77,6 +77,13 @@ class ClusterProcess:
         self.url, self.secure_url = line.split()[-2:]
         self._http = httpx.Client(base_url=self.url, timeout=60.0, trust_env=False)
 
+    @property
+    def pid(self) -> int:
+        """Of the process. Raises RuntimeError when it has not been started."""
+        if self._process is None:
+            raise RuntimeError("the cluster is not running")
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop it and whatever its pods have started."""
         if self._process is not None:
