@@ -12,7 +12,7 @@ from split.facts import Fact, Facts
 from split.mask import JinjaError, Masked, Variant, mask
 from split.rewrite import Rewrite, used_names
 from split.scope import Relation
-from split.spans import NotParsed, Tree, parse
+from split.spans import NotParsed, Tree, null_operands, parse
 from split.values import ANY, Value, declared
 from split.variance import mark
 
@@ -224,12 +224,22 @@ class _Specialising:
         """Make the edits; where they would make no valid query together, the first that does, and refuse the others."""
         for chosen in (edits, *([edit] for edit in edits)):
             changed = patched(self._text, chosen)
-            if self._reads(changed, self._variant) and all(self._reads(changed, v) for v in self._others):
+            if self._is_valid(changed):
                 self._cuts += [_cut(self._text, masked, edit) for edit in chosen]
                 self._text = changed
                 return
             if len(chosen) == 1:
                 self._refuse(chosen[0], masked, "the query would not be valid without it")
+
+    def _is_valid(self, changed: str) -> bool:
+        """Whether the changed text is a query, in all branches of its Jinja, that the warehouse takes.
+
+        BigQuery refuses a literal NULL as an operand ("Operands of = cannot be literal NULL").
+        """
+        before = null_operands(self._read(self._text)[1].root) if self._dialect == "bigquery" else None
+        if not self._reads(changed, self._variant) or not all(self._reads(changed, v) for v in self._others):
+            return False
+        return before is None or null_operands(self._read(changed)[1].root) <= before
 
     def _refuse(self, edit: Edit, masked: Masked, why: str) -> None:
         self._refused.add(self._key(edit))

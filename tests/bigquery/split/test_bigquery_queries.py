@@ -62,6 +62,10 @@ WRITTEN = {
     "PIVOT": (
         "select * from (select brand, amt from {{ ref('orders') }}) pivot (sum(amt) for brand in ('Alpha', 'Ent'))"
     ),
+    "NULL is no operand": (
+        "select id, case when brand = 'Ent' then amt end - 1 as x, "
+        "case when brand = 'Fed' then region end || 'y' as z from {{ ref('orders') }}"
+    ),
     "a named window": (
         "select id, sum(if(brand = 'Ent', 0, amt)) over w as s from {{ ref('orders') }} "
         "window w as (partition by brand order by id, amt, region)"
