@@ -16,6 +16,9 @@ CLUSTER = "FAKEKUBE_CLUSTER"
 """The folder of the cluster a process belongs to."""
 
 _PROC = Path("/proc")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_YOUNG = 2.0
+"""Seconds within which a process has its environment, if it gets one."""
 _marks: dict[tuple[int, str], bytes] = {}
 """The environment of every process seen, by pid and start: it is read once."""
 
@@ -29,15 +32,18 @@ def by_mark(name: str) -> dict[str, list[int]]:
     """Pids of living processes that have the variable, by its value."""
     found: dict[str, list[int]] = {}
     begin = f"{name}=".encode()
-    for pid, environ in _environments().items():
+    for pid, environ in _environments()[0].items():
         for variable in environ.split(b"\0"):
             if variable.startswith(begin):
                 found.setdefault(variable[len(begin) :].decode(), []).append(pid)
     return found
 
 
-def _environments() -> dict[int, bytes]:
+def _environments() -> tuple[dict[int, bytes], bool]:
+    """The environment of every process, and whether one of them has none yet since it is just being started."""
     found: dict[int, bytes] = {}
+    beginning = False
+    running = float(Path("/proc/uptime").read_text().split()[0])
     seen: set[tuple[int, str]] = set()
     for entry in os.scandir(_PROC):
         if not entry.name.isdigit():
@@ -53,11 +59,12 @@ def _environments() -> dict[int, bytes]:
                 # A child of this very process has its environment until it executes a program of its own.
                 if environ and parent != os.getpid():
                     _marks[key] = environ
+            beginning = beginning or (not environ and running - int(start) / _TICKS < _YOUNG)
             seen.add(key)
             found[pid] = environ
     for key in set(_marks) - seen:
         _marks.pop(key, None)
-    return found
+    return found, beginning
 
 
 def _stat(pid: int) -> tuple[str, int, str]:
@@ -79,9 +86,11 @@ def memory(pids: list[int]) -> int:
 
 def kill(name: str, value: str) -> None:
     """SIGKILL to every process with the mark, also to those they start meanwhile."""
-    for _ in range(100):
-        pids = marked(name, value)
-        if not pids:
+    wanted = f"{name}={value}".encode()
+    for _ in range(200):
+        environments, beginning = _environments()
+        pids = [pid for pid, environ in environments.items() if wanted in environ.split(b"\0")]
+        if not pids and not beginning:
             return
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
