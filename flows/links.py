@@ -45,7 +45,7 @@ def daily_links(settings: FlowSettings, data_sources: Iterable[str] = ()) -> lis
     return lines
 
 
-def failure_page(step: str, failures: Mapping[str, Exception], runbook: Path = RUNBOOK) -> str:
+def failure_page(failures: Mapping[str, Exception], runbook: Path = RUNBOOK) -> str:
     """Markdown: what broke and what to do, and below it the runbook on each kind of error, where it is at hand.
 
     Args:
@@ -54,11 +54,11 @@ def failure_page(step: str, failures: Mapping[str, Exception], runbook: Path = R
     kinds: dict[str, list[str]] = {}
     for table, error in failures.items():
         kinds.setdefault(type(error).__name__, []).append(table)
-    lines = [f"# {step}: what failed, and what to do", ""]
+    lines: list[str] = []
     for kind, tables in kinds.items():
-        lines += [f"## {kind}: {', '.join(tables)}", ""]
+        lines += [f"### {kind}: {', '.join(tables)}", ""]
         told = dict.fromkeys(str(failures[table]) for table in tables)
-        lines += [f"> {text.replace(chr(10), chr(10) + '> ')}\n" for text in told]
+        lines += ["> " + "\n>\n> ".join(line.strip() for line in text.splitlines()) + "\n" for text in told]
         lines += [section(kind, runbook), ""]
     return "\n".join(lines)
 

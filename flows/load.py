@@ -140,7 +140,7 @@ async def _publish(name: SourceName, outcome: SyncOutcome, failures: Sequence[Fa
 
 async def _publish_failures(name: SourceName, errors: Mapping[str, Exception]) -> None:
     if errors:
-        page = failure_page(name, errors)
+        page = failure_page(errors)
         await publish(
             MarkdownArtifact(key=f"failures-{name}", markdown=page, description="What failed, and what to do")
         )

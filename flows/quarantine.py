@@ -35,9 +35,9 @@ async def quarantine(
     """Work on the rows in quarantine. Returns, and shows as an artifact, what is there afterwards.
 
     Args:
-        action: list counts them by table, batch and reason; show shows single rows of a table; replay loads their
-            batches again from the lake, after the contract was corrected; drop lets them go for good (the ledger keeps
-            how many, and when).
+        action: What to do. list counts them by table, batch and reason; show shows single rows of a table; replay
+            loads their batches again from the lake, after the contract was corrected; drop lets them go for good (the
+            ledger keeps how many, and when).
         table: STG table; show and drop need one.
         batch: For drop, only this batch, as list shows it; empty means every batch.
         reason: For drop, only this reason, as list shows it; empty means every reason.

@@ -44,14 +44,14 @@ def test_the_summary_links_to_what_was_refreshed_and_explained(monkeypatch: pyte
 
 def test_failures_of_one_kind_are_told_once_with_the_runbook_s_words() -> None:
     down, refused = SourceUnavailable("zuora: no answer"), CredentialsRefused("zuora refused the client")
-    page = failure_page("zuora", {"zuora_account": down, "zuora_invoice": down, "zuora_payment": refused})
+    page = failure_page({"zuora_account": down, "zuora_invoice": down, "zuora_payment": refused})
     assert page.count("zuora: no answer") == 1
-    assert "## SourceUnavailable: zuora_account, zuora_invoice" in page
+    assert "### SourceUnavailable: zuora_account, zuora_invoice" in page
     assert "**First look**" in page
     assert "status.salesforce.com" in page
     assert page.index("SourceUnavailable") < page.index("CredentialsRefused")
 
 
 def test_a_bug_is_told_as_one_and_a_missing_runbook_is_named(tmp_path: Path) -> None:
-    assert "report it with the run's log" in failure_page("zuora", {"zuora_account": KeyError("id")})
+    assert "report it with the run's log" in failure_page({"zuora_account": KeyError("id")})
     assert "docs/runbooks/failures.md" in section("SourceUnavailable", tmp_path / "failures.md")

@@ -55,7 +55,7 @@ def test_every_field_has_words_a_type_and_a_default_or_must_be_given(name: str) 
     for field, shape in schema.get("properties", {}).items():
         words = shape.get("description", "")
         assert words.endswith("."), f"{field} has no whole sentence in Args"
-        assert words[0].isupper() or words.startswith(("dbt", "list")), f"{field}: a sentence begins with a capital"
+        assert words[0].isupper() or words.startswith("dbt"), f"{field}: a sentence begins with a capital"
         assert "`" not in words, f"{field}: the form shows backticks as they are"
         assert "type" in shape or "anyOf" in shape, f"{field} could be anything"
         assert ("default" in shape) != (field in schema.get("required", [])), field
