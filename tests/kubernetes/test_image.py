@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import yaml
 
 from tests.kubernetes import containerfile
 from tests.kubernetes.containerfile import DOCKERFILE, DOCKERIGNORE, ROOT, Built
+from tests.kubernetes.stage_processes import Process, free_port
 
 CHECKS = ROOT / ".checks" / "bin"
 TEXT = DOCKERFILE.read_text()
@@ -214,41 +214,37 @@ def test_the_manifest_is_in_the_image_and_no_build_tool_is(built: Built) -> None
 
 @pytest.mark.slow
 def test_the_server_starts_from_it_with_the_cluster_s_settings(built: Built) -> None:
-    settings = dict(
-        line.split("=", 1)
-        for line in (ROOT / "k8s/base/prefect-server/prefect-server.env").read_text().splitlines()
-        if line and not line.startswith("#")
-    )
-    settings = {name: built.moved(value).replace("/var/lib", built.moved("/tmp")) for name, value in settings.items()}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    password = {"PREFECT_SERVER_API_AUTH_STRING": "admin:secret"}
-    server = subprocess.Popen(
+    lines = (ROOT / "k8s/base/prefect-server/prefect-server.env").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    settings = {name: built.moved(value.replace("/var/lib", "/tmp")) for name, value in settings.items()}
+    port, password = free_port(), "admin:secret"
+    server = Process(
+        "prefect-server",
         [*containerfile.unprivileged(), built.moved("/opt/venv/bin/prefect"), "server", "start", "--port", str(port)],
-        cwd=built.folder / "app",
-        env={**built.environment, **settings, **password},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        {**built.environment, **settings, "PREFECT_SERVER_API_AUTH_STRING": password},
+        built.folder,
     )
-    try:
-        assert server.stdout
-        started = next(
-            (line for line in server.stdout if "Check out the dashboard" in line or "is available" in line), ""
-        )
-        assert started
-        transport = httpx.HTTPTransport(retries=5)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=60) as client:
-            assert client.get("/api/ready").status_code == 200
-            assert client.get("/api/health").status_code == 200
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        try:
+            server.start()
+            server.wait_until(lambda: answers(client, "/api/ready"), 600)
+            assert answers(client, "/api/health")
             assert client.get("/api/admin/version").status_code == 401
-            token = base64.b64encode(b"admin:secret").decode()
+            token = base64.b64encode(password.encode()).decode()
             assert client.get("/api/admin/version", headers={"Authorization": f"Basic {token}"}).status_code == 200
             assert client.get("/", follow_redirects=True).headers["content-type"].startswith("text/html")
-    finally:
-        server.terminate()
-        server.wait()
+        finally:
+            server.stop()
+    assert "Read-only" not in server.log.read_text()
+    assert "Permission denied" not in server.log.read_text()
+
+
+def answers(client: httpx.Client, path: str) -> bool:
+    """Whether a path is answered with 200."""
+    try:
+        return client.get(path).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def files(image: Built) -> dict[str, tuple[int, int]]:
