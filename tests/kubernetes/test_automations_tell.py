@@ -268,4 +268,4 @@ class TestWhatDoesNotHappen:
         self, incidents: Incidents, runs: dict[str, Any]
     ) -> None:
         assert incidents.state(runs["done"]).is_completed()
-        assert not incidents.slack.about("done-deer")
+        assert not incidents.slack.about("/ done-deer*")
