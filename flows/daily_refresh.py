@@ -105,8 +105,8 @@ async def _load_sources(
     async def one(number: int, name: SourceName) -> list[LoadResult]:
         await asyncio.sleep(number * _START_GAP)
         loads = await steps.load(name, full=full)
-        rows = sum(result.read for result in loads)
-        get_run_logger().info("%s: %s rows of %s tables", name, f"{rows:,}", len({load.table for load in loads}))
+        rows, tables = sum(load.read for load in loads), len({load.table for load in loads})
+        get_run_logger().info("%s: %s", name, f"{rows:,} rows of {tables} tables" if loads else "nothing new")
         return loads
 
     outcomes = await asyncio.gather(*(one(n, name) for n, name in enumerate(names)), return_exceptions=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from connectors.warehouse import LoadResult
-from flows.failures import Failure
+from flows.failures import Failure, told_once
 
 _NUMBERS = ("read", "inserted", "updated", "deleted", "unchanged", "stale", "quarantined")
 _FIXED = "\N{NO-BREAK SPACE}"
@@ -108,7 +108,10 @@ def summary_markdown(
     lines = ["# Daily refresh", "", f"**{verdict}**: rows {counted}.", ""]
     if failures:
         lines += ["## What failed", ""]
-        lines += [f"- **{f.step}** {f.what}: {f.cause} *What to do: {f.remedy}*" for f in failures] + [""]
+        for one, whats in told_once(failures).items():
+            about = f" ({', '.join(whats)})" if whats else ""
+            lines.append(f"- **{one.step}**{about}: {one.cause} *What to do: {one.remedy}*")
+        lines.append("")
     if skipped:
         lines += ["Skipped because of it: " + ", ".join(skipped), ""]
     lines += ["Tableau: " + (", ".join(refreshed) or "nothing refreshed"), ""]
