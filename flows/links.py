@@ -30,7 +30,7 @@ def load_links(source: str, tables: Iterable[str]) -> str:
 
 
 def daily_links(settings: FlowSettings, data_sources: Iterable[str] = ()) -> list[str]:
-    """Markdown lines: the data sources that were refreshed, the marts in the console, dbt's docs; those there are."""
+    """Markdown links: the data sources that were refreshed, the marts in the console, dbt's docs; those there are."""
     lines: list[str] = []
     tableau = TableauSettings.from_environment()
     if tableau.server_url is not None:

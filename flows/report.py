@@ -98,7 +98,7 @@ def summary_markdown(
     Args:
         built: how many dbt nodes ended how.
         nodes: the dbt nodes, for what they cost.
-        links: lines of markdown with where to look next.
+        links: markdown links to where to look next.
     """
     total = {n: sum(getattr(r, n) for r in results) for n in ("read", "inserted", "updated", "deleted", "quarantined")}
     verdict = "Failed" if failures else "Done"
@@ -116,7 +116,7 @@ def summary_markdown(
         lines += ["Skipped because of it: " + ", ".join(skipped), ""]
     lines += ["Tableau: " + (", ".join(refreshed) or "nothing refreshed"), ""]
     lines += ["dbt: " + (", ".join(f"{n} {status}" for status, n in sorted(built.items())) or "nothing built"), ""]
-    lines += [line for link in links for line in (link, "")]
+    lines += [" · ".join(links), ""] if links else []
     if cost := cost_text([*results, *nodes]):
         lines += [f"Cost: {cost} (loads: {cost_text(results) or 'nothing'}; dbt: {cost_text(nodes) or 'nothing'}).", ""]
     if results and (costs := cost_columns(results, results[0])):
