@@ -185,6 +185,15 @@ class Api:
                 f"{message}; its states: {self.states(flow_run)}; its log:\n{self.logs(flow_run)}"
             ) from None
 
+    def wait_child(self, parent: str, flow: str, *states: str) -> None:
+        """Until the run of `flow` that a run has started is in one of the states (types); RUNNING by default."""
+
+        def look() -> str | None:
+            runs = self.children(parent).get(flow)
+            return runs[-1]["id"] if runs else None
+
+        self.wait(wait_for(f"run of {flow}", look, LONG), *(states or ("RUNNING",)))
+
     def wait_state_name(self, flow_run: str, name: str, seconds: float = LONG) -> None:
         """Until the run's state has this name."""
         wait_for(f"{name}", lambda: self.run(flow_run)["state_name"] == name, seconds)

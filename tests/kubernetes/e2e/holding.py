@@ -5,43 +5,79 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from sandbox.faults import Faults
+from tests.kubernetes.e2e.outcome import DAILY, LEFT
+from tests.kubernetes.stage import Stage
 
 _PATIENCE = 600.0
 """Seconds, mostly for Prefect's import in two pods, one after the other, on a busy machine."""
-REQUEST = {"s3": r"^GET /[^/?]+/[^?]+$", "zuora": r"^GET /v1/file/"}
+_REQUESTS = {"s3-usage": ("s3", r"^GET /[^/?]+/[^?]+$"), "zuora": ("zuora", r"^GET /v1/file/")}
 """The first request for data of a source: it has signed in, knows what there is, and nothing is loaded yet."""
 
 
 class Hold:
-    """One request that waits."""
+    """The first request for data of each source waits.
+
+    All pods share one DuckDB file, which one process at a time may open: so one child comes to its request, and the
+    other one stands before the file.
+    """
 
     def __init__(self) -> None:
         self._reached = threading.Event()
         self._released = threading.Event()
+        self._first = ""
 
-    def wait(self) -> None:
-        """Until the request has come. Raises TimeoutError."""
+    def wait(self) -> str:
+        """Until a child has come to its request. Returns the name of its flow. Raises TimeoutError."""
         if not self._reached.wait(_PATIENCE):
-            raise TimeoutError("the run never came to the request at which it is held")
+            raise TimeoutError("no run came to the request at which it is held")
+        return self._first
 
     def release(self) -> None:
-        """Let it be answered."""
+        """Let them be answered."""
         self._released.set()
 
-    def act(self) -> None:
+    def act(self, flow: str) -> None:
         """What the sandbox does before it answers."""
+        self._first = self._first or flow
         self._reached.set()
         self._released.wait(_PATIENCE)
 
 
 @contextmanager
-def held(faults: Faults, request: str) -> Iterator[Hold]:
-    """Hold the next request that matches, once; it is let go at the block's end at the latest."""
+def held(stage: Stage) -> Iterator[Hold]:
+    """Hold the next request for data at both sources, once; they are let go at the block's end at the latest."""
     hold = Hold()
-    faults.arm(request, act=hold.act)
+    for flow, (system, request) in _REQUESTS.items():
+        stage.sandbox.faults[system].arm(request, act=lambda flow=flow: hold.act(flow))
     try:
         yield hold
     finally:
         hold.release()
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A daily refresh in the middle of its work. Flow run ids.
+
+    Attributes:
+        working: flow of the child that is held at its source, with the DuckDB file open.
+        waiting: flow of the child that waits for that file.
+        children: their runs by flow.
+    """
+
+    parent: str
+    working: str
+    waiting: str
+    children: dict[str, str]
+
+
+def daily_at_work(stage: Stage, hold: Hold) -> AtWork:
+    """Start a daily refresh of both sources, and wait until both children are at work."""
+    parent = stage.api.start_run(DAILY, sources=LEFT)
+    working = hold.wait()
+    [waiting] = _REQUESTS.keys() - {working}
+    stage.api.wait_child(parent, waiting)
+    children = {flow: runs[0]["id"] for flow, runs in stage.api.children(parent).items()}
+    return AtWork(parent, working, waiting, children)

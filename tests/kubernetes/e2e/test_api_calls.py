@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.kubernetes.e2e.holding import REQUEST, held
+from tests.kubernetes.e2e.holding import held
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_prefect import LONG
 from tests.kubernetes.stage_processes import wait_for
@@ -28,9 +28,9 @@ def test_a_child_asks_the_server_no_more_often_when_it_takes_longer(stage: Stage
 def _calls_of_a_child(stage: Stage, renewals: int) -> Counter[str]:
     """A load of usage files that is held until its lease was renewed so many times."""
     mark = stage.server.mark()
-    with held(stage.sandbox.faults["s3"], REQUEST["s3"]) as s3:
+    with held(stage) as hold:
         run = stage.api.start_run("s3-usage/s3-usage", full=True)
-        s3.wait()
+        hold.wait()
         wait_for("renewals", lambda: stage.server.requests_since(mark)[_RENEWAL] >= renewals, LONG)
     assert stage.api.wait(run)["state_name"] == "Completed"
     stage.wait_for_no_process()

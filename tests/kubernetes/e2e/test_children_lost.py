@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.kubernetes.e2e.holding import REQUEST, held
+from tests.kubernetes.e2e.holding import daily_at_work, held
 from tests.kubernetes.e2e.outcome import DAILY, EACH_ONCE, LEFT, assert_refreshed, ends
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_warehouse import Warehouse
@@ -11,17 +11,14 @@ from tests.kubernetes.stage_warehouse import Warehouse
 def test_a_child_that_is_evicted_goes_on_and_one_that_is_killed_is_started_again(
     stage: Stage, warehouse: Warehouse
 ) -> None:
-    faults = stage.sandbox.faults
-    with held(faults["zuora"], REQUEST["zuora"]) as zuora, held(faults["s3"], REQUEST["s3"]) as s3:
-        parent = stage.api.start_run(DAILY, sources=LEFT)
-        zuora.wait()
-        s3.wait()
-        evicted, killed = (stage.api.children(parent)[flow][0]["id"] for flow in ("zuora", "s3-usage"))
+    with held(stage) as hold:
+        daily = daily_at_work(stage, hold)
+        evicted, killed = daily.children[daily.waiting], daily.children[daily.working]
         assert stage.cluster.evict(stage.pod(evicted)).status_code == 201
         stage.cluster.kill(stage.pod(killed))
         assert stage.api.wait(killed)["state_name"] == "Crashed"
 
-    assert_refreshed(stage, warehouse, parent, EACH_ONCE | {"s3-usage": ["Crashed", "Completed"]})
+    assert_refreshed(stage, warehouse, daily.parent, EACH_ONCE | {daily.working: ["Crashed", "Completed"]})
 
     assert stage.api.run(evicted)["run_count"] == 2
     assert "AwaitingRetry" in stage.api.states(evicted)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kubernetes.e2e.holding import REQUEST, held
+from tests.kubernetes.e2e.holding import daily_at_work, held
 from tests.kubernetes.e2e.outcome import DAILY, EACH_ONCE, LEFT, assert_refreshed
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_warehouse import Warehouse
 
 
 def test_of_two_runs_the_second_waits_and_one_beside_the_pool_is_refused(stage: Stage, warehouse: Warehouse) -> None:
-    with held(stage.sandbox.faults["s3"], REQUEST["s3"]) as s3:
-        first = stage.api.start_run(DAILY, sources=LEFT)
-        s3.wait()
+    with held(stage) as hold:
+        first = daily_at_work(stage, hold).parent
         second = stage.api.start_run(DAILY, sources=LEFT)
         stage.api.wait_state_name(second, "AwaitingConcurrencySlot")
         with pytest.raises(RuntimeError, match="is being done by") as refused:
