@@ -10,10 +10,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from split.dbt_yaml import Entry, NotYaml, read_yaml
+from split.dbt.yaml_text import Entry, NotYaml, read_yaml
 from split.facts import ColumnFacts, Facts, Scalar, Segment
-from split.literals import spelled_like
 from split.report_model import Contradiction, FactsCheck, UnknownValue
+from split.sql.literals import spelled_like
 
 Query = Callable[[str], Iterable[Sequence[Any]]]
 """Runs SQL and returns its rows. May raise anything where the warehouse refuses."""

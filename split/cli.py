@@ -21,7 +21,6 @@ from rich.table import Table
 
 from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from split.check_facts import facts_tests
-from split.check_model import Verdict
 from split.leaks import Leak
 from split.report import State, decisions, progress
 from split.report_model import FactsCheck, ModelReport
@@ -39,6 +38,7 @@ from split.stages import (
     verified,
 )
 from split.stages import leaks as find_leaks
+from split.verify.check_model import Verdict
 
 EXAMPLE = """\
 version: 1

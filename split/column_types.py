@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from split.columns import find_projection
-from split.dbt_project import Project
-from split.mask import JinjaError, Variant, mask
+from split.dbt.project import Project
 from split.report_model import ModelReport, ProjectReport, TypeRepair
-from split.spans import NotParsed, parse
+from split.sql.mask import JinjaError, Variant, mask
+from split.sql.spans import NotParsed, parse
 
 Schemas = Mapping[str, Mapping[str, str]]
 """Type of each column of each model."""

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from split.dbt_project import REF, Project
-from split.edits import Edit, delete, patched, without_item
-from split.engine import Kind
-from split.mask import JinjaError, Masked, Variant, mask
+from split.dbt.project import REF, Project
 from split.report_model import CutReport, ModelReport
-from split.scope import Relation
-from split.spans import NotParsed, Tree, parse
+from split.sql.edits import Edit, delete, patched, without_item
+from split.sql.engine import Kind
+from split.sql.mask import JinjaError, Masked, Variant, mask
+from split.sql.scope import Relation
+from split.sql.spans import NotParsed, Tree, parse
 
 _RULE = "a column that is always NULL, which nothing reads"
 

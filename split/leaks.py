@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from split.data_set import quoted
 from split.facts import Facts
 from split.report_model import Record
+from split.verify.data_set import quoted
 
 _NOT_SOUGHT = ("target", "dbt_packages", "logs", ".git", ".venv", "__pycache__", "node_modules")
 _SHOWN = 160

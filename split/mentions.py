@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Iterator
 
-from split.dbt_project import Project, SourceFile
-from split.dbt_yaml import Entry, NotYaml, read_yaml
-from split.jinja_sites import macro_body, named
+from split.dbt.jinja_sites import macro_body, named
+from split.dbt.project import Project, SourceFile
+from split.dbt.yaml_text import Entry, NotYaml, read_yaml
 from split.report_model import FoundIn, Mention
 
 _LISTS = ("models", "sources", "seeds", "snapshots", "exposures", "semantic_models", "metrics", "unit_tests", "macros")

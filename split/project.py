@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from split.columns import drop_columns
-from split.dbt_project import Exposure, Node, Project, ProjectError, load_project
-from split.engine import Kind, base_relation
+from split.dbt.project import Exposure, Node, Project, ProjectError, load_project
 from split.facts import Facts
 from split.mentions import mentions
 from split.reading import Lookups, ModelReader, Reading
 from split.report_model import LeftReport, ModelReport, ProjectReport
-from split.scope import Relation
-from split.values import ANY
+from split.sql.engine import Kind, base_relation
+from split.sql.scope import Relation
+from split.sql.values import ANY
 
 __all__ = ["Project", "ProjectError", "classify_project", "load_project"]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from split.dbt_project import REF, Project
-from split.engine import Kind
+from split.dbt.project import REF, Project
+from split.dbt.yaml_entries import Gone, without_entries
 from split.report_model import CutReport, LeftReport, ModelReport, ProjectReport
-from split.yaml_entries import Gone, without_entries
+from split.sql.engine import Kind
 
 MARK = ".mgdw-split"
 """The file that says that a folder is an earlier proposal, and may be written anew."""

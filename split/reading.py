@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from split.dbt_project import Node, Project
-from split.engine import Classified, Kind, Lookup, classify
+from split.dbt.jinja_sites import Site, named, sites
+from split.dbt.project import Node, Project
 from split.facts import Fact
-from split.jinja_sites import Site, named, sites
-from split.literals import unknown_literals
-from split.mask import JinjaError, Variant, mask
 from split.report_model import CutReport, Evidence, LeftReport, ModelReport, SeenAs, UnknownLiteral
-from split.scope import Relation
-from split.spans import NotParsed
+from split.sql.engine import Classified, Kind, Lookup, classify
+from split.sql.literals import unknown_literals
+from split.sql.mask import JinjaError, Variant, mask
+from split.sql.scope import Relation
+from split.sql.spans import NotParsed
 
 CutCounts = Counter[tuple[str, str, tuple[Fact, ...]]]
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)

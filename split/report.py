@@ -14,10 +14,10 @@ from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from split.check_model import ModelCheck, SecondClaim, Verdict
-from split.engine import Kind
 from split.leaks import Leak
 from split.report_model import FactsCheck, ModelReport, ProjectReport, Record
+from split.sql.engine import Kind
+from split.verify.check_model import ModelCheck, SecondClaim, Verdict
 
 
 class State(Enum):

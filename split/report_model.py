@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from split.engine import Cut, Kind, Left
+from split.sql.engine import Cut, Kind, Left
 
 SeenAs = Literal["source", "last branches", "compiled"]
 """Which text of a model could be read: its file, its file with the last branch of each `if`, or dbt's compiled SQL."""

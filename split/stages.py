@@ -18,21 +18,21 @@ from pydantic import ValidationError
 
 from connectors.errors import ConfigurationError
 from connectors.warehouse import Warehouse
-from split.build import Builder
 from split.check_facts import check_facts
-from split.check_model import Verdict
 from split.column_types import Schemas, repair_types
-from split.compiled import NotCompiled, compile_project
-from split.data import generate
-from split.dbt_process import DbtEnded, DbtProcess
-from split.extracts import ExtractRefused
+from split.dbt.build import Builder
+from split.dbt.compiled import NotCompiled, compile_project
+from split.dbt.process import DbtEnded, DbtProcess
 from split.facts import Facts, FactsError, load_facts
 from split.leaks import AllowList, AllowListError, Leak, data_leaks, load_allow_list, project_leaks
 from split.project import Project, ProjectError, classify_project, load_project
 from split.propose import MARK, PROJECT, NotEmpty, Proposal, propose
 from split.report import Findings, read_findings, write_report
 from split.report_model import FactsCheck, Problem, ProjectReport
-from split.verify import verify
+from split.verify.check_model import Verdict
+from split.verify.checking import verify
+from split.verify.data import generate
+from split.verify.extracts import ExtractRefused
 
 _CHECK = "facts.json"
 _OTHER_FOLDER = "Name an empty folder, or one that this command made earlier. Nothing was written."

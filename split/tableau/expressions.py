@@ -8,7 +8,7 @@ from typing import Any
 from lark import Token, Tree
 from sqlglot import exp
 
-from split import spans
+from split.sql import spans
 from split.tableau.grammar import parsed, words
 
 DATA = "data"

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from split.edits import apart, patched
 from split.facts import Fact
-from split.rewrite import Reading, Rewrite, Syntax
-from split.scope import Relation, Scope
+from split.sql.edits import apart, patched
+from split.sql.rewrite import Reading, Rewrite, Syntax
+from split.sql.scope import Relation, Scope
+from split.sql.values import FALSE, TRUE, Lit, Value
 from split.tableau.expressions import DATA, is_iif, parse
 from split.tableau.grammar import FormulaError
-from split.values import FALSE, TRUE, Lit, Value
 
 __all__ = ["Folded", "FormulaError", "fold", "parse"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from split.dbt_yaml import read_yaml
+from split.dbt.yaml_text import read_yaml
 from split.facts import Facts, load_facts
 from split.project import Project, load_project
 

@@ -31,7 +31,7 @@ class Mutant:
 
         Fails where the text is not there any more.
         """
-        module = importlib.import_module(f"split.{self.where[0]}")
+        module = importlib.import_module(f"split.sql.{self.where[0]}")
         *owners, name = self.where[1].split(".")
         owner: Any = module
         for part in owners:

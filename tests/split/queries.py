@@ -6,9 +6,9 @@ import random
 
 import duckdb
 
-from split.engine import base_relation
 from split.facts import ColumnFacts, Facts, TableFacts
-from split.scope import Relation
+from split.sql.engine import base_relation
+from split.sql.scope import Relation
 
 BRANDS = ("Alpha", "Beta")
 GONE = ("Ent", "Fed")

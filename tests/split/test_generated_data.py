@@ -11,10 +11,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from split.build import Node, Parsed, Place, Source
-from split.data import Pair, generate
-from split.data_set import DataSet
-from split.extracts import ExtractRefused, read_extracts
+from split.dbt.build import Node, Parsed, Place, Source
+from split.verify.data import Pair, generate
+from split.verify.data_set import DataSet
+from split.verify.extracts import ExtractRefused, read_extracts
 from tests.split.small_project import FACTS
 
 MODELS = {

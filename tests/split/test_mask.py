@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from split.mask import JinjaError, Variant, mask
+from split.sql.mask import JinjaError, Variant, mask
 
 IF = "select 1 {% if x %} a {% elif y %} b {% else %} c {% endif %} {% if z %} d {% endif %}"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from split.engine import specialise
+from split.sql.engine import specialise
 from tests.split import test_traps
 from tests.split.mutants import MUTANTS, Mutant
 from tests.split.queries import Generator, fill, lookup

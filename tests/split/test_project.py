@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from split.engine import Kind
 from split.project import ProjectError, classify_project, load_project
 from split.report_model import ProjectReport
+from split.sql.engine import Kind
 from tests.split.mixed import copied, facts, load
 
 EXPECTED = {

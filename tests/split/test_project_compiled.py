@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from split.compiled import NotCompiled, compile_project
-from split.engine import Kind
+from split.dbt.compiled import NotCompiled, compile_project
 from split.project import classify_project
 from split.report_model import ProjectReport
+from split.sql.engine import Kind
 from tests.split.mixed import ROOT, copied, fill, load
 from tests.split.test_project import EXPECTED
 

@@ -11,10 +11,10 @@ import duckdb
 import pytest
 
 from split.column_types import repair_types
-from split.engine import Kind
 from split.project import classify_project
 from split.propose import MARK, NotEmpty, Proposal, propose
 from split.report_model import ProjectReport
+from split.sql.engine import Kind
 from tests.split.mixed import ROOT, commercial_seeds, copied, dbt, fill, load
 
 REMOVED = {

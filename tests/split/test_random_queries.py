@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from split.engine import specialise
+from split.sql.engine import specialise
 from tests.split.queries import Generator, fill, lookup
 from tests.split.wide_queries import WideGenerator
 

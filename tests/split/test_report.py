@@ -7,8 +7,6 @@ import io
 from html.parser import HTMLParser
 from pathlib import Path
 
-from split.check_model import ModelCheck, Verdict
-from split.engine import Kind
 from split.report import (
     Findings,
     State,
@@ -21,6 +19,8 @@ from split.report import (
     write_report,
 )
 from split.report_model import CutReport, LeftReport, ModelReport, ProjectReport
+from split.sql.engine import Kind
+from split.verify.check_model import ModelCheck, Verdict
 
 _NASTY = "<script>alert('x')</script>"
 

@@ -8,7 +8,7 @@ from collections import Counter
 import duckdb
 import pytest
 
-from split.engine import specialise
+from split.sql.engine import specialise
 from tests.split.queries import fill, lookup
 
 KEPT = None

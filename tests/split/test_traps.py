@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from jinja2 import Environment
 
-from split.engine import specialise
+from split.sql.engine import specialise
 from tests.split.queries import fill, lookup
 
 STAYS = {

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from split.build import Builder, Built
-from split.check_model import ModelCheck, SecondClaim, Verdict
-from split.compare import Rounding
-from split.data import Pair, generate
-from split.dbt_process import DbtProcess
-from split.second_claim import Mixed
-from split.verify import Checking, Run
+from split.dbt.build import Builder, Built
+from split.dbt.process import DbtProcess
+from split.verify.check_model import ModelCheck, SecondClaim, Verdict
+from split.verify.checking import Checking, Run
+from split.verify.compare import Rounding
+from split.verify.data import Pair, generate
+from split.verify.second_claim import Mixed
 from tests.split.small_project import FACTS, NEW, write
 
 BROKEN: dict[str, str | None] = {

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from split.build import Builder, describe
-from split.data import generate
-from split.data_set import DataSet, Table
-from split.dbt_process import DbtProcess
+from split.dbt.build import Builder, describe
+from split.dbt.process import DbtProcess
+from split.verify.data import generate
+from split.verify.data_set import DataSet, Table
 from tests.split.small_project import FACTS, write
 
 GIVEN = DataSet("given", {"raw.orders": Table({"id": "INTEGER", "brand": "VARCHAR"}, ((1, "Alpha"), (2, None)))})

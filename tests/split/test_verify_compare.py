@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from split.compare import Difference, Rounding, Side, compare
+from split.verify.compare import Difference, Rounding, Side, compare
 
 COLUMNS = {"id": "INTEGER", "name": "VARCHAR", "amount": "DOUBLE", "price": "DECIMAL(10,2)"}
 ROWS = "(1, 'a', 0.1, 1.50), (2, null, 0.3, 2.00), (2, null, 0.3, 2.00), (3, 'c', null, null)"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from split.check_model import Verdict
-from split.verify import verify
+from split.verify.check_model import Verdict
+from split.verify.checking import verify
 from tests.split.small_project import FACTS, NEW, write
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from split.yaml_entries import Gone, without_entries
+from split.dbt.yaml_entries import Gone, without_entries
 
 GONE = Gone(frozenset({"old"}), {"kept": frozenset({"lost"})})
 

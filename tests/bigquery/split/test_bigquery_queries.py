@@ -11,7 +11,7 @@ import pytest
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from split.engine import specialise
+from split.sql.engine import specialise
 from tests.bigquery.googlesql.client import GoogleSql, Refused
 from tests.split.queries import COLUMNS, Generator, lookup, rows
 from tests.split.wide_queries import WideGenerator

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from split.facts import ColumnFacts
+from split.sql.values import declared
 from split.tableau.formulas import FormulaError, fold, parse
-from split.values import declared
 
 BRAND = declared("orders", "brand", ColumnFacts(commercial=("Alpha", "Beta"), enterprise=("Ent", "Fed")))
 LINE = declared("orders", "line", ColumnFacts(commercial=("Alpha", "Beta"), enterprise=("Ent",), nullable=False))

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from split.facts import ColumnFacts
+from split.sql.values import declared
 from split.tableau.formulas import fold
 from split.tableau.grammar import parsed
-from split.values import declared
 from tests.split.tableau.evaluator import evaluate
 from tests.split.tableau.random_formulas import GONE, KEPT, Formulas, rows
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from split.facts import Fact
-from split.spans import Span
+from split.sql.spans import Span
 
 
 @dataclass(frozen=True)

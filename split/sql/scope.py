@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from split.facts import Fact
-from split.mask import Block
-from split.values import ANY, Value
+from split.sql.mask import Block
+from split.sql.values import ANY, Value
 
 ColumnKey = tuple[int, str, str]
 """Depth of the scope, source, column."""

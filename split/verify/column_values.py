@@ -11,7 +11,7 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from split.lineage import Compared
+from split.verify.lineage import Compared
 
 _NUMBERS = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|INT\d+|LONG)$")
 _FLOATS = ("DOUBLE", "FLOAT", "REAL")

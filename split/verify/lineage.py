@@ -13,8 +13,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from split.mask import JinjaError, Masked, Variant, mask
-from split.spans import NotParsed, Tree, parse
+from split.sql.mask import JinjaError, Masked, Variant, mask
+from split.sql.spans import NotParsed, Tree, parse
 
 Origin = tuple[str, str]
 """Input table (`source.table`, or a seed) and column, both in lower case."""

@@ -14,15 +14,15 @@ from enum import Enum
 
 from sqlglot import exp
 
-from split.edits import Edit, delete, keep, replace, without_item
-from split.evaluate import when
 from split.facts import Fact
-from split.queries import Catalog, Queries
-from split.scope import Relation, Scope
-from split.spans import Span, Tree
-from split.types import Type, type_of, type_of_all
-from split.values import FALSE, TRUE, Lit, Scalar, Value, constant
-from split.variance import Variance, variance
+from split.sql.edits import Edit, delete, keep, replace, without_item
+from split.sql.evaluate import when
+from split.sql.queries import Catalog, Queries
+from split.sql.scope import Relation, Scope
+from split.sql.spans import Span, Tree
+from split.sql.types import Type, type_of, type_of_all
+from split.sql.values import FALSE, TRUE, Lit, Scalar, Value, constant
+from split.sql.variance import Variance, variance
 
 _TRUTHS = (exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.In, exp.Like, exp.ILike, exp.Is, exp.Exists)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 
-from split.build import Parsed
-from split.column_values import duckdb_type
-from split.data_set import DataSet, Table, file_rows
+from split.dbt.build import Parsed
 from split.facts import Facts, TableFacts
+from split.verify.column_values import duckdb_type
+from split.verify.data_set import DataSet, Table, file_rows
 
 _MOST = 20
 """Rows that a refusal lists."""

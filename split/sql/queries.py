@@ -7,11 +7,11 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from split.evaluate import Evaluator
 from split.facts import Fact
-from split.scope import UNKNOWN, ColumnKey, Relation, Scope
-from split.values import ANY, TRUE, Value, union
-from split.variance import Variance, around, has_other_branch, list_varies, through, variance
+from split.sql.evaluate import Evaluator
+from split.sql.scope import UNKNOWN, ColumnKey, Relation, Scope
+from split.sql.values import ANY, TRUE, Value, union
+from split.sql.variance import Variance, around, has_other_branch, list_varies, through, variance
 
 
 class Catalog(Protocol):

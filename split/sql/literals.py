@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from split.engine import Lookup
 from split.facts import Fact, Facts
-from split.mask import Masked, Variant, mask
-from split.queries import Queries
 from split.report_model import UnknownLiteral
-from split.scope import Relation, Scope
-from split.spans import Tree, parse
-from split.values import Lit, Value
+from split.sql.engine import Lookup
+from split.sql.mask import Masked, Variant, mask
+from split.sql.queries import Queries
+from split.sql.scope import Relation, Scope
+from split.sql.spans import Tree, parse
+from split.sql.values import Lit, Value
 
 
 def unknown_literals(

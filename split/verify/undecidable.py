@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from split.lineage import Origin, Outputs, Query
+from split.verify.lineage import Origin, Outputs, Query
 
 Keys = Mapping[str, tuple[tuple[str, ...], ...]]
 """By table that a model reads, in lower case: sets of columns of which each is unique."""

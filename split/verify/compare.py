@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from split.data_set import quoted
+from split.verify.data_set import quoted
 
 _FLOATS = ("DOUBLE", "FLOAT", "REAL")
 _MOST_EXAMPLES = 5

@@ -9,8 +9,8 @@ from decimal import Decimal, InvalidOperation
 
 from sqlglot import exp
 
-from split.scope import ColumnKey, Relation, Scope
-from split.values import (
+from split.sql.scope import ColumnKey, Relation, Scope
+from split.sql.values import (
     ANY,
     ANY_TRUTH,
     ANYTHING,
@@ -28,7 +28,7 @@ from split.values import (
     negated,
     union,
 )
-from split.variance import Variance, around, variance
+from split.sql.variance import Variance, around, variance
 
 Query = Callable[[exp.Expr, Scope], Relation]
 """What is known of a subquery's result."""

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from split.build import Parsed, Source
-from split.column_values import candidates, duckdb_type, guessed_type
-from split.data_set import DataSet, Row, Table
+from split.dbt.build import Parsed, Source
 from split.facts import ColumnFacts, Facts
-from split.lineage import Origin, Uses, read
+from split.verify.column_values import candidates, duckdb_type, guessed_type
+from split.verify.data_set import DataSet, Row, Table
+from split.verify.lineage import Origin, Uses, read
 
 Schema = Mapping[str, Mapping[str, str]]
 """Types by column of input tables by `source.table`, in the project's dialect; they come before those of the YAML."""

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from split.dbt_project import REF
-from split.dbt_yaml import Entry, NotYaml, read_yaml
+from split.dbt.project import REF
+from split.dbt.yaml_text import Entry, NotYaml, read_yaml
 
 _Range = tuple[int, int]
 

@@ -13,20 +13,20 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from split.build import Built, Node, Parsed
-from split.check_model import Clause, Decision, ModelCheck, SecondClaim, Verdict
-from split.compare import Difference, Rounding, Side, compare
-from split.data import Pair, owned_keys, uses_of
-from split.data_set import quoted
-from split.engine import base_relation, specialise
+from split.dbt.build import Built, Node, Parsed
 from split.facts import Facts
-from split.lineage import Origin, Outputs, Query, read
-from split.locality import Meeting, Segments, meetings
-from split.mask import JinjaError
-from split.scope import Relation
-from split.spans import NotParsed
-from split.undecidable import Undecidable
-from split.values import Value
+from split.sql.engine import base_relation, specialise
+from split.sql.mask import JinjaError
+from split.sql.scope import Relation
+from split.sql.spans import NotParsed
+from split.sql.values import Value
+from split.verify.check_model import Clause, Decision, ModelCheck, SecondClaim, Verdict
+from split.verify.compare import Difference, Rounding, Side, compare
+from split.verify.data import Pair, owned_keys, uses_of
+from split.verify.data_set import quoted
+from split.verify.lineage import Origin, Outputs, Query, read
+from split.verify.locality import Meeting, Segments, meetings
+from split.verify.undecidable import Undecidable
 
 Filters = dict[str, frozenset[str]]
 """By column, in lower case: the texts of values that only Enterprise rows have."""

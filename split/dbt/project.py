@@ -10,8 +10,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
 
-from split.compiled import Compiled, read_compiled
-from split.dbt_yaml import Entry, NotYaml, read_yaml
+from split.dbt.compiled import Compiled, read_compiled
+from split.dbt.yaml_text import Entry, NotYaml, read_yaml
 from split.facts import Facts
 from split.report_model import Problem
 

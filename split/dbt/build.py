@@ -17,9 +17,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from split.data_set import DataSet, quoted
-from split.dbt_process import DbtProcess
+from split.dbt.process import DbtProcess
 from split.facts import Facts, Segment, TableFacts
+from split.verify.data_set import DataSet, quoted
 
 Columns = dict[str, str]
 _LEFT_OUT = shutil.ignore_patterns("target", "logs", ".git", ".venv", "__pycache__", "*.duckdb")

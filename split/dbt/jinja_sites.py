@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from split.dbt_project import Project, SourceFile
+from split.dbt.project import Project, SourceFile
 
 _PIECE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _CALL = re.compile(r"([\w.]+)\s*\(")

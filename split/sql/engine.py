@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from split.edits import Edit, apart, patched
 from split.facts import Fact, Facts
-from split.mask import JinjaError, Masked, Variant, mask
-from split.rewrite import Rewrite, used_names
-from split.scope import Relation
-from split.spans import NotParsed, Tree, null_operands, parse
-from split.values import ANY, Value, declared
-from split.variance import mark
+from split.sql.edits import Edit, apart, patched
+from split.sql.mask import JinjaError, Masked, Variant, mask
+from split.sql.rewrite import Rewrite, used_names
+from split.sql.scope import Relation
+from split.sql.spans import NotParsed, Tree, null_operands, parse
+from split.sql.values import ANY, Value, declared
+from split.sql.variance import mark
 
 _MOST_PASSES = 200
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)

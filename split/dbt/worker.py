@@ -1,6 +1,6 @@
 """dbt in a process of its own: reads a JSON request a line, answers a JSON line; what dbt prints goes elsewhere.
 
-Started by `split.dbt_process`; importing dbt takes seconds, so that one process serves all builds of a comparison.
+Started by `split.dbt.process`; importing dbt takes seconds, so that one process serves all builds of a comparison.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from split.data_set import quoted
+from split.verify.data_set import quoted
 
 PROFILE = "split"
 _FILE = re.compile(r"\(([^()\s]+\.(?:sql|py|ya?ml|csv|md))\)|: ([^\s:()]+\.ya?ml)\b")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from split.lineage import Origin, Outputs, Query
+from split.verify.lineage import Origin, Outputs, Query
 
 
 @dataclass(frozen=True)

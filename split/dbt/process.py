@@ -1,4 +1,4 @@
-"""The other end of `split.dbt_worker`: one dbt process for all builds of a comparison."""
+"""The other end of `split.dbt.worker`: one dbt process for all builds of a comparison."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DbtProcess:
         self._log = (home / "dbt.log").open("w+", encoding="utf-8")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DBT_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "split.dbt_worker"],
+            [sys.executable, "-m", "split.dbt.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

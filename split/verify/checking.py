@@ -1,7 +1,7 @@
 """Old and new project built over the same rows and compared, model by model.
 
 First claim: on Commercial-only rows new is what old is. Second claim: new is also what old makes of all rows, filtered
-to Commercial (`split.second_claim`).
+to Commercial (`split.verify.second_claim`).
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from pathlib import Path
 
 import duckdb
 
-from split.build import Builder, Built, Failure, Node, Parsed
-from split.check_model import ModelCheck, NotDetermined, Verdict
-from split.compare import Difference, Rounding, Side, compare
-from split.data import Schema, generate
-from split.data_set import DataSet, quoted
-from split.dbt_process import DbtProcess
-from split.extracts import read_extracts
+from split.dbt.build import Builder, Built, Failure, Node, Parsed
+from split.dbt.process import DbtProcess
 from split.facts import Facts
-from split.lineage import Inputs, Query
-from split.mask import JinjaError
-from split.second_claim import Mixed, SecondClaims, both_attached, columns_of
-from split.spans import NotParsed
-from split.undecidable import Undecidable, each_an_input, find
+from split.sql.mask import JinjaError
+from split.sql.spans import NotParsed
+from split.verify.check_model import ModelCheck, NotDetermined, Verdict
+from split.verify.compare import Difference, Rounding, Side, compare
+from split.verify.data import Schema, generate
+from split.verify.data_set import DataSet, quoted
+from split.verify.extracts import read_extracts
+from split.verify.lineage import Inputs, Query
+from split.verify.second_claim import Mixed, SecondClaims, both_attached, columns_of
+from split.verify.undecidable import Undecidable, each_an_input, find
 
 
 def verify(
@@ -46,7 +46,7 @@ def verify(
     Args:
         sets: generated data sets; one more where the models name values that nobody declared.
         schema: types of input columns that the YAML does not declare.
-        extracts: folders of Commercial-only rows (`split.extracts.read_extracts`), for the first claim.
+        extracts: folders of Commercial-only rows (`split.verify.extracts.read_extracts`), for the first claim.
         dropped: columns by model that are meant to be gone.
 
     Returns:

@@ -11,8 +11,8 @@ from enum import Enum
 
 from sqlglot import exp
 
-from split.mask import Block, Masked
-from split.spans import Span, Tree
+from split.sql.mask import Block, Masked
+from split.sql.spans import Span, Tree
 
 _VARIES, _THROUGH, _AROUND, _LIST = "varies", "through", "around", "list varies"
 
