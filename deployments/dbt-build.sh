@@ -18,5 +18,5 @@ if [[ -f $state/manifest.json ]]; then
     "${build[@]}" --target dev --target-path "$out/trial" "${selection[@]}" --defer --favor-state
 fi
 echo "Built in STG, ODS and EDW"
-"${build[@]}" --target prod --target-path "$out" "${selection[@]}"
+"${build[@]}" --target prod --target-path "$out/build" "${selection[@]}"
 dbt docs generate "${flags[@]}" --target prod --target-path "$out" --static

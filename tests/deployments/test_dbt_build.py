@@ -57,8 +57,8 @@ class Checkout:
         (self.folder / "state").mkdir(exist_ok=True)
         shutil.copy(self.out / "manifest.json", self.folder / "state" / "manifest.json")
 
-    def built(self, where: str = "") -> set[str]:
-        """Models and seeds of the last build."""
+    def built(self, where: str = "build") -> set[str]:
+        """Models and seeds of the last build in place, or of its trial."""
         results = json.loads((self.out / where / "run_results.json").read_text())["results"]
         return {r["unique_id"].split(".")[-1] for r in results if r["unique_id"].split(".")[0] in ("model", "seed")}
 
@@ -142,7 +142,7 @@ def test_a_model_that_fails_its_tests_fails_in_dev_and_is_not_built_in_place(che
     ended = checkout.build()
     assert ended.returncode != 0
     assert re.search(r"FAIL \d+ .*fct_payment_ods", ended.stdout)
-    assert not (checkout.out / "run_results.json").exists()
+    assert not (checkout.out / "build" / "run_results.json").exists()
     assert _rows(checkout, "ODS.fct_payment_ods") == before
 
 
