@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prefect import Flow
 from prefect.client.orchestration import get_client
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ParameterTypeError, PrefectHTTPStatusError
 from prefect.utilities.schema_tools.validation import validate
 
 from connectors.contract import load_contract
@@ -116,6 +116,11 @@ async def test_in_process_no_tables_at_all_means_all_and_a_wrong_step_is_told_in
         await backfill.fn("sfdc_account", date(2026, 1, 1), step_days=0)
 
 
+def test_a_day_that_is_none_ends_the_run_with_the_field_s_name() -> None:
+    with pytest.raises(ParameterTypeError, match="(?s)start.*valid date"):
+        backfill.validate_parameters({"table": "sfdc_account", "start": "soon"})
+
+
 async def test_the_server_takes_a_filled_form_and_refuses_a_table_that_is_not_there(
     prefect_server: PrefectServer,
 ) -> None:
@@ -129,7 +134,7 @@ async def test_the_server_takes_a_filled_form_and_refuses_a_table_that_is_not_th
         filled = {**untouched("backfill"), "table": "sfdc_account", "start": "2026-01-01", "end": "2026-02-01"}
         run = await client.create_flow_run_from_deployment(made, parameters=filled)
         assert run.parameters["start"] == "2026-01-01"
-        for wrong in ({"table": "sfdc_acount"}, {"start": "soon"}, {"step_days": 0}, {"end": "soon"}):
+        for wrong in ({"table": "sfdc_acount"}, {"step_days": 0}, {"end": 7}, {"label": None}):
             with pytest.raises(PrefectHTTPStatusError, match=f"Validation failed for field '{next(iter(wrong))}'"):
                 await client.create_flow_run_from_deployment(made, parameters=filled | wrong)
         await client.delete_deployment(made)
