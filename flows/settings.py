@@ -70,8 +70,8 @@ class FlowSettings(SystemSettings):
     )
     alerts: Literal["flow", "automations"] = Field(
         default="flow",
-        description="Who tells Slack of a failed run: the flow itself, or automations of the Prefect server, which hear "
-        "of runs that died without a word, too.",
+        description="Who tells Slack of a failed run: the flow itself, or automations of the Prefect server, which "
+        "hear of runs that died without a word, too.",
     )
     dbt_docs_url: SafeUrl | None = Field(
         default=None, description="Where dbt's docs are served, for the link in the daily refresh's summary."

@@ -31,12 +31,15 @@ def _when_logged(logger: str, text: str) -> Generator[threading.Event]:
             if text in record.getMessage():
                 seen.set()
 
-    watch = Watch()
-    logging.getLogger(logger).addHandler(watch)
+    watch, watched = Watch(), logging.getLogger(logger)
+    level = watched.level
+    watched.addHandler(watch)
+    watched.setLevel(logging.WARNING)
     try:
         yield seen
     finally:
-        logging.getLogger(logger).removeHandler(watch)
+        watched.removeHandler(watch)
+        watched.setLevel(level)
 
 
 def _at_the_first_file(stage: Stage, act: Callable[[], object]) -> None:
@@ -54,9 +57,11 @@ def test_a_run_whose_lease_was_taken_over_loads_nothing_more(stage: Stage) -> No
         _at_the_first_file(stage, take_over)
         with pytest.raises(LoadFailed) as caught:
             stage.run(zuora, {"MGDW_LEASE_SECONDS": "1"})
-    assert {failure.what for failure in caught.value.failures} == TABLES
+    refused = {failure.what for failure in caught.value.failures}
+    loaded = {table for (table,) in stage.rows("SELECT table_name FROM STG._ledger")}
+    assert refused  # the table whose file came after it, and what was ready by then
+    assert refused == TABLES - loaded
     assert all("another run has taken it over" in failure.cause for failure in caught.value.failures)
-    assert stage.rows("SELECT count(*) FROM STG._ledger") == [(0,)]
     with duckdb.connect(str(stage.database.with_name("mgdw-leases.duckdb"))) as leases:
         # What another one holds is not given back; here nobody is there to do it.
         left = leases.execute("DELETE FROM STG._ledger_leases WHERE name <> '_tokens' RETURNING holder").fetchall()
@@ -64,6 +69,7 @@ def test_a_run_whose_lease_was_taken_over_loads_nothing_more(stage: Stage) -> No
 
 
 def test_a_second_run_waits_for_the_first_and_then_finds_nothing_to_do(stage: Stage) -> None:
+    stage.sandbox.advance(1)
     began = threading.Event()
     with (
         _when_logged("prefect.flow_runs", "Waiting until that one ends") as waiting,
@@ -79,6 +85,6 @@ def test_a_second_run_waits_for_the_first_and_then_finds_nothing_to_do(stage: St
         first = threads.submit(stage.run, zuora)
         assert began.wait(PATIENCE)
         second = threads.submit(stage.run, zuora)
-        assert {result.table for result in first.result(PATIENCE)} == TABLES
+        assert sum(result.changed for result in first.result(PATIENCE)) > 0
         assert sum(result.changed for result in second.result(PATIENCE)) == 0
     assert waiting.is_set()
