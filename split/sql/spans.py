@@ -7,6 +7,7 @@ range of the node it returned; ranges are then widened to hold those of all chil
 from __future__ import annotations
 
 import functools
+import logging
 from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, cast
@@ -30,6 +31,9 @@ class NotParsed(ValueError):
         super().__init__(message)
         self.line = line
 
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+"""What it warns of comes back as a node that is refused, or as no query."""
 
 _NULLS = (exp.IgnoreNulls, exp.RespectNulls)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -28,6 +29,11 @@ def data_sets() -> Iterator[list[duckdb.DuckDBPyConnection]]:
     yield connections
     for connection in connections:
         connection.close()
+
+
+def test_every_mutant_is_in_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "split.md").read_text(encoding="utf-8")
+    assert [m.naive for m in MUTANTS if f"| {m.naive} |" not in text] == []
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def check(seed: int, data_sets: int = 4) -> int:
 
 @pytest.mark.parametrize("start", range(0, 1_000, 250))
 def test_a_folded_formula_says_the_same_of_commercial_rows(start: int) -> None:
-    assert sum(check(seed) for seed in range(start, start + 250)) > 100
+    assert sum(check(seed) for seed in range(start, start + 250)) > 60
 
 
 @settings(max_examples=100, deadline=None)
