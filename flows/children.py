@@ -215,7 +215,9 @@ async def _patiently(call: Callable[[], Awaitable[ResultT]]) -> ResultT:
 
 def _is_away(error: BaseException) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+        # 409: two children at once made the queue that both of them wanted; the one that lost finds it there now.
+        code = error.response.status_code
+        return code >= httpx.codes.INTERNAL_SERVER_ERROR or code == httpx.codes.CONFLICT
     return isinstance(error, (httpx.TransportError, WebSocketException, OSError))
 
 
