@@ -14,6 +14,7 @@ import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -217,7 +218,7 @@ def _is_away(error: BaseException) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
         # 409: two children at once made the queue that both of them wanted; the one that lost finds it there now.
         code = error.response.status_code
-        return code >= httpx.codes.INTERNAL_SERVER_ERROR or code == httpx.codes.CONFLICT
+        return code >= HTTPStatus.INTERNAL_SERVER_ERROR or code == HTTPStatus.CONFLICT
     return isinstance(error, (httpx.TransportError, WebSocketException, OSError))
 
 
