@@ -22,7 +22,6 @@ _REACHED: dict[Stage, float] = {
     "loaded": 1.0, "unchanged": 1.0, "failed": 1.0,
 }  # fmt: skip
 """Share of a table's way that is behind it when a stage begins."""
-_DONE: tuple[Stage, ...] = ("loaded", "unchanged", "failed")
 _MOST_LINES = 6
 """Tables under way that the text names."""
 FIRST_SECONDS = 10.0

@@ -156,6 +156,21 @@ async def test_calls_to_the_server_do_not_grow_with_the_load(door: Door) -> None
     assert last.description == "1 of 1 tables done after 1,440 min."
 
 
+def test_a_real_load_of_many_pages_asks_the_server_no_oftener_than_one_of_few(stage: Stage, door: Door) -> None:
+    def calls(page_rows: int) -> tuple[int, int]:
+        pages: list[ProgressEvent] = []
+        settings = {"MGDW_SALESFORCE_PAGE_ROWS": str(page_rows), "MGDW_SALESFORCE_REST_BELOW_ROWS": "0"}
+        stage.sandbox.advance(1)
+        with door.used(), subscribed(pages.append):
+            stage.run(salesforce, full=True, changes=settings)
+            asked = sum(count for call, count in door.calls.items() if call != "POST logs")
+        return asked, sum(page.stage == "extracting" for page in pages)
+
+    (few, few_pages), (many, many_pages) = calls(100_000), calls(10)
+    assert many_pages > 10 * few_pages
+    assert many <= few + Pace.most(HOUR) < many_pages
+
+
 async def test_a_short_load_has_no_progress_artifact_and_costs_no_call(door: Door) -> None:
     @flow(name="load")
     async def load() -> None:
@@ -188,8 +203,9 @@ def test_every_source_says_how_much_there_is_before_it_is_read(
     stage: Stage, source: str, table: str, real: Flow[..., Any]
 ) -> None:
     events: list[ProgressEvent] = []
+    stage.sandbox.advance(1)
     with subscribed(events.append):
-        stage.run(real, tables=[table], changes={"MGDW_SALESFORCE_REST_BELOW_ROWS": "0"})
+        stage.run(real, tables=[table], full=True, changes={"MGDW_SALESFORCE_REST_BELOW_ROWS": "0"})
     ours = [one for one in events if (one.source, one.table) == (source, table)]
     assert [one.batches for one in ours if one.stage == "planned"] == [1]
     read = [one for one in ours if one.stage == "extracting" and (one.rows or one.bytes)]
