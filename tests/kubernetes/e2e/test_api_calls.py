@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from tests.kubernetes.e2e.holding import held
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_prefect import LONG
 from tests.kubernetes.stage_processes import wait_for
 from tests.kubernetes.stage_warehouse import Warehouse
+
+pytestmark = pytest.mark.slow
 
 _RENEWAL = "POST /api/v2/concurrency_limits/leases/{id}/renew"
 """The one call that comes again with time: at three quarters of the lease, which is 300 s in the cluster, 30 s here."""
