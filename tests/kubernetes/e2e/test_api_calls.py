@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 _RENEWAL = "POST /api/v2/concurrency_limits/leases/{id}/renew"
 """The one call that comes again with time: at three quarters of the lease, which is 300 s in the cluster, 30 s here."""
 _MOST = 60
-"""Calls of one child, renewals apart; measured: see benchmarks/README.md."""
+"""Calls of one child at most, renewals apart."""
 
 
 def test_a_child_asks_the_server_no_more_often_when_it_takes_longer(stage: Stage, warehouse: Warehouse) -> None:
