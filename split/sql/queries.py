@@ -8,6 +8,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from split.facts import Fact
+from split.sql.clauses import aggregates, grouped_by, nested_joins, only_of, plain, renamed, star_columns
 from split.sql.evaluate import Evaluator
 from split.sql.scope import UNKNOWN, ColumnKey, Relation, Scope
 from split.sql.values import ANY, TRUE, Value, union
@@ -92,7 +93,7 @@ class Queries:
                 found = UNKNOWN
             else:
                 found = self.relation(cte.this, outer, record=record)
-            found = _renamed(found, cte.args.get("alias"))
+            found = renamed(found, cte.args.get("alias"))
             outer = outer.defining(name, found if names.count(name.lower()) == 1 else UNKNOWN)
         return outer
 
@@ -150,7 +151,7 @@ class Queries:
             if self.evaluator.assume(having.this, named, {TRUE}) is None and empty is None:
                 return Relation(values, self._complete(node, narrowed), self._having_facts(having, named))
         grouped = group is not None and not around(group) - scope.within
-        if sets or (not grouped and (_aggregates(node) or self._has_opaque(node))):
+        if sets or (not grouped and (aggregates(node) or self._has_opaque(node))):
             empty = None  # one row, whatever comes in
         return Relation(values, complete=self._complete(node, narrowed), empty=empty)
 
@@ -172,7 +173,7 @@ class Queries:
         for lateral in node.args.get("laterals") or ():
             sources[lateral.alias_or_name.lower()] = UNKNOWN
             scope = replace(scope, sources=dict(sources))
-        joins: list[exp.Join] = [*(node.args.get("joins") or ()), *_nested_joins(from_)]
+        joins: list[exp.Join] = [*(node.args.get("joins") or ()), *nested_joins(from_)]
         for join in joins:
             scope, empty = self._join(node, join, scope, empty, record=record)
         return scope, empty
@@ -203,7 +204,7 @@ class Queries:
         if side == "LEFT":
             if record and no_match:
                 self._recorder.empty_join(node, join, name, no_match)
-            known = _only_of(matched, name, joined) if matched is not None else joined
+            known = only_of(matched, name, joined) if matched is not None else joined
             return replace(scope, sources={**scope.sources, name: known.nullable()}), empty
         if side in ("RIGHT", "FULL"):
             right = joined.nullable() if side == "FULL" else joined
@@ -237,11 +238,11 @@ class Queries:
                 if known is None:
                     known = self._catalog.relation(f"{qualifier}.{node.name}" if qualifier else node.name)
                     name = name if node.alias else self._catalog.alias(node.name).lower()
-                relation = _renamed(known or UNKNOWN, node.args.get("alias"))
+                relation = renamed(known or UNKNOWN, node.args.get("alias"))
                 return name, self._pivoted(node, relation, record=record)
             case exp.Subquery():
                 relation = self.relation(node, scope, record=record)
-                return name, _renamed(relation, node.args.get("alias"))
+                return name, renamed(relation, node.args.get("alias"))
             case _:
                 return name, UNKNOWN
 
@@ -271,7 +272,7 @@ class Queries:
     def _starred(self, projection: exp.Expr, star: exp.Star, scope: Scope) -> dict[str, Value]:
         replaced = {e.alias.lower(): e.this for e in star.args.get("replace") or () if isinstance(e, exp.Alias)}
         found: dict[str, Value] = {}
-        for name, source, column in _star_columns(projection, scope):
+        for name, source, column in star_columns(projection, scope):
             value = scope.resolve(exp.column(column, table=source))[1]
             if column in replaced:
                 value = self.evaluator.value(replaced[column], scope)
@@ -290,7 +291,7 @@ class Queries:
             of = p.table.lower() if isinstance(p, exp.Column) else ""
             if not isinstance(p, exp.Star | exp.Column) or of not in {"", *scope.sources}:
                 return False  # a pattern, or a struct's columns
-            names += [name for name, _, _ in _star_columns(p, scope)]
+            names += [name for name, _, _ in star_columns(p, scope)]
         if len(names) != len(set(names)):
             return False
         if not starred:
@@ -308,7 +309,7 @@ class Queries:
 
     def _record(self, node: exp.Select, scope: Scope, values: dict[str, Value]) -> None:
         """Show the recorder every clause after WHERE."""
-        grouped = _grouped(node)
+        grouped = grouped_by(node)
         group = node.args.get("group")
         shifted = list_varies(node) or any(p.is_star or self._is_opaque(p) for p in node.selects)
         if any(self._catalog.is_opaque(name) for name in grouped) or (
@@ -318,7 +319,7 @@ class Queries:
         if shifted and any(name.isdigit() for name in grouped):
             grouped |= {"*all*"}
         for place, projection in enumerate(node.selects):
-            free = not grouped & {projection.alias_or_name.lower(), str(place + 1), _plain(projection)} and not (
+            free = not grouped & {projection.alias_or_name.lower(), str(place + 1), plain(projection)} and not (
                 node.args.get("distinct") and isinstance(node.args["distinct"].args.get("on"), exp.Expr)
             )
             if "*all*" in grouped:
@@ -339,21 +340,6 @@ class Queries:
         if qualify is not None:
             windows = frozenset(p.alias.lower() for p in node.selects if p.alias and p.find(exp.Window))
             self._recorder.qualify(qualify.this, named, windows)
-
-
-def _star_columns(projection: exp.Expr, scope: Scope) -> list[tuple[str, str, str]]:
-    """What a star stands for, as far as it is known: the name, and its source and column."""
-    star = projection if isinstance(projection, exp.Star) else projection.this
-    of = [projection.table.lower()] if isinstance(projection, exp.Column) and projection.table else [*scope.sources]
-    left_out = {e.name.lower() for e in star.args.get("except_") or ()}
-    renamed = {e.this.name.lower(): e.alias.lower() for e in star.args.get("rename") or () if isinstance(e, exp.Alias)}
-    return [
-        (renamed.get(column, column), source, column)
-        for source in of
-        if source in scope.sources
-        for column in scope.sources[source].columns
-        if column not in left_out
-    ]
 
 
 def _conditional(node: exp.Expr, scope: Scope) -> bool:
@@ -378,62 +364,3 @@ def _declared(scope: Scope, key: ColumnKey) -> Value:
         place = place.parent
     relation = place.sources.get(key[1]) if place is not None else None
     return (relation.column(key[2]) if relation is not None else None) or ANY
-
-
-def _nested_joins(from_: exp.Expr | None) -> list[exp.Join]:
-    return list(from_.this.args.get("joins") or ()) if from_ is not None else []
-
-
-def _only_of(scope: Scope, name: str, relation: Relation) -> Relation:
-    """A relation with what a condition told of its columns."""
-    columns = dict(relation.columns)
-    for (depth, source, column), value in scope.narrowed.items():
-        if depth == scope.depth and source == name:
-            columns[column] = value
-    return replace(relation, columns=columns)
-
-
-def _renamed(relation: Relation, alias: exp.Expr | None) -> Relation:
-    """A relation under `t(a, b)`."""
-    names = [c.name.lower() for c in alias.args.get("columns") or ()] if isinstance(alias, exp.TableAlias) else []
-    if not names:
-        return relation
-    if not relation.complete or len(names) > len(relation.columns):
-        return Relation(empty=relation.empty)
-    old = list(relation.columns)
-    return replace(relation, columns=dict(zip([*names, *old[len(names) :]], relation.columns.values(), strict=True)))
-
-
-def _aggregates(node: exp.Select) -> bool:
-    """Whether a SELECT without GROUP BY makes one row of all."""
-    others = [clause for key in ("order", "qualify") if (clause := node.args.get(key)) is not None]
-    for clause in [*node.selects, *others]:
-        for function in clause.find_all(exp.AggFunc, exp.Anonymous):
-            place: exp.Expr = function
-            while isinstance(place.parent, exp.IgnoreNulls | exp.RespectNulls | exp.Filter):
-                place = place.parent
-            of_window = isinstance(place.parent, exp.Window) and place.parent.this is place
-            if not of_window and function.find_ancestor(exp.Select) is node:
-                return True
-    return node.args.get("having") is not None
-
-
-def _grouped(node: exp.Select) -> frozenset[str]:
-    """What GROUP BY names: aliases, places, and expressions as text; `*all*` for GROUP BY ALL."""
-    group = node.args.get("group")
-    if group is None:
-        return frozenset()
-    if group.args.get("all"):
-        return frozenset({"*all*"})
-    found: set[str] = set()
-    for expression in group.find_all(exp.Expr):
-        if isinstance(expression, exp.Column) and not expression.table:
-            found.add(expression.name.lower())
-        elif isinstance(expression, exp.Literal):
-            found.add(str(expression.this))
-        found.add(_plain(expression))
-    return frozenset(found)
-
-
-def _plain(node: exp.Expr) -> str:
-    return node.unalias().sql().lower()

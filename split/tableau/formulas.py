@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from split.facts import Fact
+from split.sql.conditions import Reading, Syntax
 from split.sql.edits import apart, patched
-from split.sql.rewrite import Reading, Rewrite, Syntax
+from split.sql.rewrite import Rewrite
 from split.sql.scope import Relation, Scope
 from split.sql.values import FALSE, TRUE, Lit, Value
 from split.tableau.expressions import DATA, is_iif, parse
