@@ -46,8 +46,8 @@ with `MGDW_SECRETS=environment` in the variable of that name (`secret://sfdc-cli
 with `MGDW_SECRETS=gcp` in Google Secret Manager. Durations are seconds, sizes are bytes. URLs are https; plain http is
 taken for this machine only.
 
-One more variable is read by `mgdw deploy`: `MGDW_HOME`, the folder that runs work in; without it this checkout, or `/app` of
-the image. `prefect deploy --all` wants it set, and `MGDW_IMAGE`, the image of the runs.
+One more variable is read by `mgdw deploy`: `MGDW_HOME`, the folder that runs work in; without it this checkout, or
+`/app` of the image. `prefect deploy --all` wants it set, and `MGDW_IMAGE`, the image of the runs.
 """
 
 

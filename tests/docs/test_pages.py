@@ -14,7 +14,7 @@ from docs import generate
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks" / "README.md"])
 _CODE = re.compile(r"```.*?```", re.DOTALL)
-_ELSEWHERE = {"MGDW_HOME"}
+_ELSEWHERE = {"MGDW_HOME", "MGDW_IMAGE"}
 """Variables that no settings class reads."""
 
 
