@@ -196,7 +196,7 @@ async def load_batch(table: Table, manifest: Manifest, lake: Lake, warehouse: Wa
 
 def log_loaded(result: LoadResult) -> None:
     """Two lines of the run's log from which metrics are made: rows loaded, and rows that did not fit."""
-    get_run_logger().info("loaded %s: %s", result.table, loaded_text(result))
+    get_run_logger().info("loaded %s: %s rows%s", result.table, result.read, loaded_text(result))
     if result.quarantined:
         get_run_logger().warning("quarantined %s: %s rows", result.table, result.quarantined)
 

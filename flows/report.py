@@ -70,11 +70,11 @@ def load_rows(results: Sequence[LoadResult], failures: Sequence[Failure]) -> lis
 
 
 def loaded_text(result: LoadResult) -> str:
-    """`27 rows (5 inserted, 21 updated, 1 deleted), 06-15 06:00 → 06-16 06:00`, for the log."""
+    """What follows the rows in the log: ` (5 inserted, 21 updated, 1 deleted), 06-15 06:00 → 06-16 06:00`."""
     names = ("inserted", "updated", "deleted", "unchanged", "stale")
     counted = ", ".join(f"{getattr(result, name)} {name}" for name in names if getattr(result, name))
     done = "loaded by an earlier run" if result.skipped else counted
-    return f"{result.read} rows{f' ({done})' if done else ''}, {window_text(result)}"
+    return f"{f' ({done})' if done else ''}, {window_text(result)}"
 
 
 def window_text(result: LoadResult) -> str:
