@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.kubernetes.e2e.holding import daily_at_work, held
 from tests.kubernetes.e2e.outcome import assert_refreshed, ends
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_warehouse import Warehouse
-
-pytestmark = pytest.mark.slow
 
 
 def test_a_parent_that_is_evicted_comes_back_to_the_children_it_had(stage: Stage, warehouse: Warehouse) -> None:
