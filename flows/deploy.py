@@ -27,6 +27,7 @@ from prefect.workers.process import ProcessWorker
 from connectors.errors import ConfigurationError, SourceUnavailable
 from flows.automation_file import read_automations
 from flows.automations import Applied, apply
+from flows.children import QUEUE
 from flows.deploy_check import TEMPLATE, AnyFlow, checked, read_template
 from flows.deploy_file import POOL, PREFECT_YAML, TAG, Deployment, filled_in
 from flows.settings import FlowSettings
@@ -45,7 +46,7 @@ _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 class Change:
     """What became of one thing on the server; `note` says which of its fields, or what a person should know."""
 
-    kind: Literal["work pool", "deployment"]
+    kind: Literal["work pool", "work queue", "deployment"]
     name: str
     what: Literal["made", "changed", "unchanged", "retired"]
     note: str = ""
@@ -94,7 +95,7 @@ async def deploy(
     }
     try:
         async with get_client() as client:
-            changes: list[Change | Applied] = [await _pool(client, pool_type, base)]
+            changes: list[Change | Applied] = [await _pool(client, pool_type, base), await _queue(client)]
             known = set(base["variables"]["properties"])
             for deployment in file.deployments:
                 flow = flows[deployment.name]
@@ -192,6 +193,16 @@ async def _pool(client: PrefectClient, pool_type: PoolType, base: dict[str, Any]
         return Change("work pool", POOL, "unchanged", note)
     await client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=base))
     return Change("work pool", POOL, "changed", "; ".join(["base job template", *([note] if note else [])]))
+
+
+async def _queue(client: PrefectClient) -> Change:
+    """The children's queue, made beforehand: of two children that would each make it the server refuses one."""
+    try:
+        await client.read_work_queue_by_name(QUEUE, work_pool_name=POOL)
+    except ObjectNotFound:
+        await client.create_work_queue(QUEUE, work_pool_name=POOL)
+        return Change("work queue", QUEUE, "made")
+    return Change("work queue", QUEUE, "unchanged")
 
 
 async def _deployment(client: PrefectClient, wanted: Wanted) -> Change:

@@ -93,7 +93,7 @@ def _what(changes: dict[str, Change | Applied]) -> set[str]:
 def test_everything_of_the_file_is_made_and_nothing_is_changed_the_second_time(server: PrefectServer) -> None:
     made = asyncio.run(deploy(image=IMAGE, release="3f1c"))
     assert {change.what for change in made} == {"made"}
-    assert len(made) == 1 + len(read_file().deployments)
+    assert len(made) == 2 + len(read_file().deployments)
     before = {d.id: d.updated for d in _ask(lambda client: client.read_deployments())}
     assert {change.what for change in asyncio.run(deploy(image=IMAGE, release="3f1c"))} == {"unchanged"}
     assert {d.id: d.updated for d in _ask(lambda client: client.read_deployments())} == before
@@ -127,7 +127,7 @@ def test_a_deployment_is_on_the_server_as_the_file_says(server: PrefectServer, f
 def test_a_new_image_changes_the_image_and_the_version_and_nothing_else(server: PrefectServer, file: File) -> None:
     file.deployed()
     changed = file.deployed(image=NEXT, release="9b2d")
-    assert changed.pop("mg-dw").what == "unchanged"
+    assert {changed.pop(name).what for name in ("mg-dw", "children")} == {"unchanged"}
     assert {(change.what, change.note) for change in changed.values()} == {("changed", "version, job_variables")}
     assert _read("zuora/zuora").job_variables["image"] == NEXT
     assert _what(file.deployed(image=NEXT, release="9b2d")) == {"unchanged"}
@@ -234,11 +234,17 @@ def test_a_bad_file_changes_nothing(server: PrefectServer, file: File) -> None:
 def test_automations_are_written_where_they_tell_of_failures(
     server: PrefectServer, file: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert {change.kind for change in file.deployed().values()} == {"work pool", "deployment"}
+    assert {change.kind for change in file.deployed().values()} == {"work pool", "work queue", "deployment"}
     monkeypatch.setenv("MGDW_ALERTS", "automations")
     monkeypatch.setenv("MGDW_SLACK_WEBHOOK_URL", "https://hooks.slack.example/services/T/B/x")
     made = {change.kind: change.what for change in file.deployed().values()}
-    assert made == {"work pool": "unchanged", "deployment": "unchanged", "block": "made", "automation": "made"}
+    assert made == {
+        "work pool": "unchanged",
+        "work queue": "unchanged",
+        "deployment": "unchanged",
+        "block": "made",
+        "automation": "made",
+    }
     assert _what(file.deployed()) == {"unchanged"}
 
 
@@ -287,7 +293,7 @@ def _mgdw(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 def test_the_command_prints_a_line_for_each_thing_and_a_sum(server: PrefectServer) -> None:
     first = _mgdw("--image", IMAGE, "--release", "3f1c")
     assert first.returncode == 0, first.stderr
-    assert f"{1 + len(read_file().deployments)} made" in first.stdout
+    assert f"{2 + len(read_file().deployments)} made" in first.stdout
     refused = _mgdw("--image", "mg-dw:latest")
     assert refused.returncode == 1
     assert refused.stderr.startswith("Failed: 'mg-dw:latest' is not an image by digest\nWhat to do: ")
