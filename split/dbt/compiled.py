@@ -87,7 +87,9 @@ def compile_project(path: Path, target: Path, *, profiles: Path | None = None) -
         command, env={**os.environ, **settings}, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise NotCompiled("\n".join((done.stdout + done.stderr).strip().splitlines()[-15:]))
+        # dbt tells of its errors on the one, and Python on the other of what it met while it ended.
+        said = done.stdout.strip() or done.stderr.strip()
+        raise NotCompiled("\n".join(said.splitlines()[-15:]))
     return target
 
 
