@@ -78,7 +78,7 @@ def test_what_is_sent_calls_only_functions_on_the_list(day_one: Dbt, bigquery: D
         # Unit tests are dbt's own casts around made-up rows.
         files = [path for path in sorted(compiled.rglob("*.sql")) if "__unit_tests.yml" not in str(path)]
         texts = {path.relative_to(compiled): path.read_text() for path in files}
-        assert len(texts) > 250
+        assert len(texts) > 200
         assert [str(p) for path, text in texts.items() for p in dialect.in_compiled(path, text, warehouse)] == []
         # A list that names more than is in use lets more through than was looked at.
         assert set().union(*map(dialect.functions, texts.values())) >= dialect.WRITTEN_BY_MACROS[warehouse]
