@@ -36,7 +36,9 @@ automated = App(name="automations", help="The Prefect server's automations, whic
 app.command(contract)
 app.command(quarantined)
 app.command(automated)
-app.command("split.cli:app", name="split", help="Take a mixed dbt project apart: classify, propose, verify, leaks, facts.")
+app.command(
+    "split.cli:app", name="split", help="A mixed dbt project taken apart: classify, propose, verify, leaks, facts."
+)
 # Never narrower than the table of loads: a terminal wraps a long line, where rich would cut names short.
 _out = Console(highlight=False, width=max(Console().width, 132))
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
