@@ -134,7 +134,7 @@ def test_what_is_left_of_a_bigquery_query_is_valid_and_gives_the_same_rows(name:
     assert check(tables, WRITTEN[name]) is not None, "BigQuery does not take the old query"
 
 
-@pytest.mark.parametrize("start", range(0, 200, 40))
+@pytest.mark.parametrize("start", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(40, 200, 40))])
 def test_random_queries_are_taken_by_google_and_give_the_same_rows(start: int, tables: GoogleSql) -> None:
     made = [_model(g(seed).query()) for seed in range(start, start + 40) for g in (Generator, WideGenerator)]
     cuts = [found for text in made if text is not None and (found := check(tables, text)) is not None]
