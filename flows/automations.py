@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-import httpx
 from prefect.blocks.notifications import SlackWebhook
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.events.schemas.automations import Automation as Found
 from prefect.events.schemas.automations import AutomationCore
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.settings import get_current_settings
+from prefect.exceptions import ObjectNotFound
 from pydantic import SecretStr
 
-from connectors.errors import ConfigurationError, SettingMissing, SourceUnavailable
+from connectors.errors import ConfigurationError, SettingMissing
 from connectors.secrets import resolved
 from flows.automation_file import Automation, Notification, StateChange, read_automations
+from flows.prefect_server import prefect_server
 from flows.secrets import resolver
 from flows.settings import FlowSettings
 
@@ -58,13 +57,15 @@ async def apply(automations: Sequence[Automation] | None = None) -> list[Applied
     """
     wanted = read_automations() if automations is None else automations
     webhook = _webhook()
-    return await _at_server(lambda client: _applied(client, wanted, webhook))
+    async with prefect_server() as client:
+        return await _applied(client, wanted, webhook)
 
 
 async def compared(automations: Sequence[Automation] | None = None) -> list[Applied]:
     """What `apply` would do with the automations, without doing it. Raises what `apply` does, but for the webhook."""
     wanted = read_automations() if automations is None else automations
-    return await _at_server(lambda client: _compared(client, wanted))
+    async with prefect_server() as client:
+        return [step.applied for step in await _steps(client, wanted)]
 
 
 def webhook_block(webhook: str, *, wait: float = _WAIT) -> SlackWebhook:
@@ -114,10 +115,6 @@ async def _applied(client: PrefectClient, wanted: Sequence[Automation], webhook:
             await client.update_automation(_id(step), step.automation)
         changes.append(step.applied)
     return changes
-
-
-async def _compared(client: PrefectClient, wanted: Sequence[Automation]) -> list[Applied]:
-    return [step.applied for step in await _steps(client, wanted)]
 
 
 @dataclass(frozen=True)
@@ -194,23 +191,3 @@ async def _written(client: PrefectClient, webhook: SlackWebhook) -> Applied:
         what = "made"
     await webhook.save(BLOCK, overwrite=True, client=client)  # pyright: ignore[reportGeneralTypeIssues]
     return Applied("block", name, what)
-
-
-async def _at_server(work: Callable[[PrefectClient], Awaitable[list[Applied]]]) -> list[Applied]:
-    if get_current_settings().api.url is None:
-        raise ConfigurationError(
-            "no Prefect server is set", remedy="Set PREFECT_API_URL, for example http://127.0.0.1:4200/api."
-        )
-    try:
-        async with get_client() as client:
-            return await work(client)
-    except PrefectHTTPStatusError as error:
-        raise ConfigurationError(
-            f"Prefect's server refused a change ({error.response.status_code}): {error.response.text[:500]}",
-            remedy="Correct what it names and run again: what was changed already is found unchanged then.",
-        ) from error
-    except httpx.HTTPError as error:
-        raise SourceUnavailable(
-            f"Prefect's API gave no answer ({type(error).__name__})",
-            remedy="Start the server, or correct PREFECT_API_URL and PREFECT_API_AUTH_STRING.",
-        ) from error

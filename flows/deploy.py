@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import (
     DeploymentScheduleCreate,
     DeploymentUpdate,
@@ -20,16 +19,16 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTag
 from prefect.client.schemas.objects import ConcurrencyOptions
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.settings import get_current_settings
+from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from connectors.errors import ConfigurationError, SourceUnavailable
+from connectors.errors import ConfigurationError
 from flows.automation_file import read_automations
 from flows.automations import Applied, apply
 from flows.children import QUEUE
 from flows.deploy_check import TEMPLATE, AnyFlow, checked, read_template
 from flows.deploy_file import POOL, PREFECT_YAML, TAG, Deployment, filled_in
+from flows.prefect_server import prefect_server
 from flows.settings import FlowSettings
 
 PoolType = Literal["kubernetes", "process"]
@@ -82,10 +81,6 @@ async def deploy(
             remedy="Give it as name@sha256:…: a digest means the same tomorrow, a tag need not. (On a laptop: "
             "--pool-type process.)",
         )
-    if get_current_settings().api.url is None:
-        raise ConfigurationError(
-            "no Prefect server is set", remedy="Set PREFECT_API_URL, for example http://127.0.0.1:4200/api."
-        )
     file, flows = checked(path, template)
     automations = read_automations() if FlowSettings.from_environment().alerts == "automations" else None
     base = read_template(template) if pool_type == "kubernetes" else ProcessWorker.get_default_base_job_template()
@@ -93,25 +88,14 @@ async def deploy(
         "MGDW_HOME": os.environ.get("MGDW_HOME") or (IMAGE_HOME if pool_type == "kubernetes" else str(path.parent)),
         "MGDW_IMAGE": image or "",
     }
-    try:
-        async with get_client() as client:
-            changes: list[Change | Applied] = [await _pool(client, pool_type, base), await _queue(client)]
-            known = set(base["variables"]["properties"])
-            for deployment in file.deployments:
-                flow = flows[deployment.name]
-                wanted = Wanted.of(deployment, flow, pull=file.pull, release=release, known=known, values=values)
-                changes.append(await _deployment(client, wanted))
-            changes += await _retired(client, {(flows[d.name].name, d.name) for d in file.deployments})
-    except PrefectHTTPStatusError as error:
-        raise ConfigurationError(
-            f"Prefect's server refused a change ({error.response.status_code}): {error.response.text[:500]}",
-            remedy="Correct what it names and run again: what was changed already is found unchanged then.",
-        ) from error
-    except httpx.HTTPError as error:
-        raise SourceUnavailable(
-            f"Prefect's API gave no answer ({type(error).__name__})",
-            remedy="Start the server, or correct PREFECT_API_URL and PREFECT_API_AUTH_STRING.",
-        ) from error
+    async with prefect_server() as client:
+        changes: list[Change | Applied] = [await _pool(client, pool_type, base), await _queue(client)]
+        known = set(base["variables"]["properties"])
+        for deployment in file.deployments:
+            flow = flows[deployment.name]
+            wanted = Wanted.of(deployment, flow, pull=file.pull, release=release, known=known, values=values)
+            changes.append(await _deployment(client, wanted))
+        changes += await _retired(client, {(flows[d.name].name, d.name) for d in file.deployments})
     return changes if automations is None else changes + await apply(automations)
 
 

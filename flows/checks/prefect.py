@@ -60,24 +60,15 @@ async def _deployed(client: PrefectClient) -> list[Diagnosis]:
     if missing:
         remedy = "`mgdw deploy`, or release again (docs/runbooks/deploy.md)."
         found.append(_told("deployments", Status.FAILED, f"not registered: {', '.join(missing)}", remedy))
-    paused = [
-        f"{entry['name']}/{slug}"
-        for entry in declared
-        if entry["name"] in registered
-        for slug in _idle(entry, registered[entry["name"]])
-    ]
+    both = [(entry, registered[entry["name"]]) for entry in declared if entry["name"] in registered]
+    paused = [f"{entry['name']}/{slug}" for entry, there in both for slug in _idle(entry, there)]
     if paused:
         remedy = (
             "Resume them in the UI under Deployments, or `prefect deployment schedule resume`; then `mgdw deploy` "
             "brings back those that are gone, and the parameters that a resumed one has lost."
         )
         found.append(_told("schedules", Status.WARNING, f"paused or gone: {', '.join(paused)}", remedy))
-    different = [
-        f"{entry['name']}/{slug}"
-        for entry in declared
-        if entry["name"] in registered
-        for slug in _different(entry, registered[entry["name"]])
-    ]
+    different = [f"{entry['name']}/{slug}" for entry, there in both for slug in _different(entry, there)]
     if different:
         remedy = (
             "`mgdw deploy` sets them right. Prefect's server forgets a schedule's parameters when it is paused or "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
 
@@ -69,7 +70,7 @@ class Syntax:
 SQL = Syntax()
 
 
-class Conditions:
+class Conditions(ABC):
     """The edits of conditions, and what every kind of edit needs.
 
     Attributes:
@@ -84,9 +85,9 @@ class Conditions:
         self._syntax = syntax
         self._evaluator = evaluator
 
+    @abstractmethod
     def fold(self, node: exp.Expr, scope: Scope, reading: Reading = Reading.exact, *, whole: bool = True) -> None:
         """Collect the edits of an expression. Without `whole` it may not become a constant itself."""
-        raise NotImplementedError
 
     def refuse(self, node: exp.Expr, reason: str) -> None:
         """Note what is left to a person."""
