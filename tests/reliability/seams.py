@@ -26,6 +26,8 @@ _INSIDE = re.compile(
 )
 """Statements that nobody else can see the effect of: reads, and the connection's own temporary tables."""
 _TARGET = re.compile(r'\b(?:INTO|UPDATE|FROM|TABLE|VIEW|COLUMN|SCHEMA)\s+(?:IF NOT EXISTS\s+)?([\w."]+)', re.IGNORECASE)
+_DIGEST = re.compile(r"_[0-9a-f]{32}$")
+"""Ends the name of a batch's own table in BigQuery, another in each run."""
 _moves: list[tuple[Path, Effects]] = []
 """The lake whose renames and links are watched, innermost last."""
 
@@ -175,4 +177,4 @@ def statement(sql: str) -> str:
     """The label of a statement that writes: its verb and what it writes to."""
     verb = sql.split(None, 1)[0].upper().rstrip(";")
     target = _TARGET.search(sql)
-    return f"{verb} {target[1].replace(chr(34), '').rpartition('.')[2]}" if target else verb
+    return f"{verb} {_DIGEST.sub('', target[1].replace(chr(34), '').rpartition('.')[2])}" if target else verb
