@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from connectors.google import GoogleAccess
+from tests.reliability.effects import Effects
 from tests.reliability.site import SOURCES
 from tests.reliability.stage import Stage
 from tests.reliability.walk import IN_THE_CLOUD, sample, walk
@@ -16,6 +17,13 @@ from tests.reliability.walk import IN_THE_CLOUD, sample, walk
 def stage(tmp_path_factory: pytest.TempPathFactory, new_google: Callable[[], GoogleAccess]) -> Iterator[Stage]:
     with Stage(tmp_path_factory.mktemp("reliability"), new_google().project) as stage:
         yield stage
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_another_clean_run_has_the_same_effects(stage: Stage, source: str) -> None:
+    again = Effects()
+    stage.site.clean(stage.job(source), again)
+    assert sorted(again.log) == sorted(stage.clean(source).effects)
 
 
 @pytest.mark.parametrize("count", [6, pytest.param(40, marks=pytest.mark.slow)])
