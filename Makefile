@@ -51,7 +51,7 @@ test-bigquery: emulators ## The tests with Google's own clients, on the emulator
 	@touch $@
 
 test-kubernetes: .kubernetes/.installed .checks/.installed ## The cluster on this machine: manifests, image, flow runs as Jobs that are evicted, killed, lost
-	@$(BIN)/python -m pytest -m "kubernetes and not slow" -n 0 tests/kubernetes
+	@$(BIN)/python -m pytest -m "kubernetes and not slow" -n 2 --dist loadfile tests/kubernetes
 
 smoke-gcp: $(STAMP) ## On a Google Cloud project: doctor, a day of each source and the marts in DEV, and the cost (PROJECT=…)
 	@test -n "$(PROJECT)" || { echo "Which project? make smoke-gcp PROJECT=my-project"; exit 1; }

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from flows.progress import Pace
 from tests.kubernetes.e2e.holding import held
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_prefect import LONG
@@ -16,8 +17,12 @@ pytestmark = pytest.mark.slow
 
 _RENEWAL = "POST /api/v2/concurrency_limits/leases/{id}/renew"
 """The one call that comes again with time: at three quarters of the lease, which is 300 s in the cluster, 30 s here."""
+_PROGRESS = "PATCH /api/artifacts/{id}"
+"""Comes again as a load goes on: at each twentieth of the way, and when it lasts twice as long."""
 _MOST = 60
-"""Calls of one child at most, renewals apart."""
+"""Calls of one child at most, these two apart."""
+_MINUTES = 30
+"""Longer than this test's load can take."""
 
 
 def test_a_child_asks_the_server_no_more_often_when_it_takes_longer(stage: Stage, warehouse: Warehouse) -> None:
@@ -25,6 +30,7 @@ def test_a_child_asks_the_server_no_more_often_when_it_takes_longer(stage: Stage
     long = _calls_of_a_child(stage, renewals=2)
 
     assert long[_RENEWAL] >= 2
+    assert long[_PROGRESS] <= Pace.most(60 * _MINUTES)
     assert _counted(long) <= _counted(short) + 2, long - short
     assert _counted(short) <= _MOST, short
 
@@ -42,4 +48,4 @@ def _calls_of_a_child(stage: Stage, renewals: int) -> Counter[str]:
 
 
 def _counted(calls: Counter[str]) -> int:
-    return sum(count for call, count in calls.items() if call != _RENEWAL)
+    return sum(count for call, count in calls.items() if call not in (_RENEWAL, _PROGRESS))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.kubernetes.e2e.holding import daily_at_work, held
 from tests.kubernetes.e2e.outcome import EACH_ONCE, assert_refreshed
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_prefect import LONG
 from tests.kubernetes.stage_processes import wait_for
 from tests.kubernetes.stage_warehouse import Warehouse
-
-pytestmark = pytest.mark.slow
 
 _AGAIN = ["Crashed", "Completed"]
 

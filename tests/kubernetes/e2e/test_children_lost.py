@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.kubernetes.e2e.holding import daily_at_work, held
 from tests.kubernetes.e2e.outcome import DAILY, EACH_ONCE, LEFT, assert_refreshed, ends
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_warehouse import Warehouse
-
-pytestmark = pytest.mark.slow
 
 
 def test_a_child_that_is_evicted_goes_on_and_one_that_is_killed_is_started_again(

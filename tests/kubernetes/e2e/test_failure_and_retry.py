@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.kubernetes.e2e.outcome import DAILY, EACH_ONCE, LEFT, ends
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_warehouse import Warehouse
-
-pytestmark = pytest.mark.slow
 
 
 def test_the_retry_of_a_failed_run_repeats_only_what_is_not_done(stage: Stage, warehouse: Warehouse) -> None:

@@ -9,8 +9,6 @@ from tests.kubernetes.e2e.outcome import DAILY, EACH_ONCE, LEFT, assert_refreshe
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_warehouse import Warehouse
 
-pytestmark = pytest.mark.slow
-
 
 def test_of_two_runs_the_second_waits_and_one_beside_the_pool_is_refused(stage: Stage, warehouse: Warehouse) -> None:
     with held(stage) as hold:
