@@ -25,7 +25,8 @@ class LoadResult:
     Attributes:
         read: rows parsed from the batch.
         inserted: live keys the table did not have.
-        updated: keys whose content changed, or that are live again after a deletion.
+        updated: keys whose content changed, or that are live again after a deletion. Of files also those that get an
+            older file's row (besides `read`), because the file that had them last has them no more.
         deleted: keys that became tombstones, also those that arrive deleted and were never seen alive.
         unchanged: keys whose stored version already equals the batch's.
         stale: rows older than what the table (or the same batch) already has.

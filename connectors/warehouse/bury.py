@@ -40,17 +40,13 @@ class Bury:
 
         `deliveries` is the time of delivery by file; a file of which a newer delivery is loaded is left alone. Of the
         rows of a file only its own deliveries decide: when a batch was read counts only for one that is loaded again.
+        A row that another file has comes back after it (`Shadow`).
         """
-        values = " UNION ALL ".join(
-            f"SELECT {text(file)} AS file, {stamp(at)} AS arrived" for file, at in deliveries.items()
-        )
         keys = match(self._table.primary_key, "s", "t")
         return (
             f"UPDATE {self.merge.target} AS t SET {self.merge.tombstone('f.arrived')} "
-            f"FROM (SELECT v.file, v.arrived, coalesce(d.delivered < v.arrived, TRUE) AS newest FROM ({values}) v "
-            f"LEFT JOIN ({select_deliveries(self._table)}) d ON d.key = v.file "
-            f"WHERE d.delivered IS NULL OR d.delivered <= v.arrived) f "
-            f"WHERE t._file = f.file AND NOT t._deleted AND (f.newest OR {self.merge.not_seen_later}) "
+            f"FROM ({select_current(self._table, deliveries)}) f "
+            f"WHERE t._file = f.file AND NOT t._deleted AND (f.newest OR {self.merge.not_seen_later()}) "
             f"AND NOT EXISTS (SELECT 1 FROM {STAGE} s WHERE s._file = t._file AND {keys})"
         )
 
@@ -78,7 +74,7 @@ class Bury:
         return (
             f"UPDATE {self.merge.target} AS t SET {self.merge.tombstone('d._at')} FROM {DELETES} d "
             f"WHERE {match(keys, 'd', 't')} AND NOT t._deleted "
-            f"AND {self.merge.stored_version} <= d._at AND {self.merge.not_seen_later} AND NOT {restored}"
+            f"AND {self.merge.stored_version} <= d._at AND {self.merge.not_seen_later()} AND NOT {restored}"
         )
 
     def stage_keys(self, conformed: str) -> str:
@@ -108,7 +104,7 @@ class Bury:
         return (
             f"SELECT count(*) FROM {KEYS} k LEFT JOIN {self.merge.target} t ON {match(keys, 'k', 't')} "
             f"WHERE k._version < {self._as_of} AND (t._batch_id IS NULL OR {self.merge.stored_version} < k._version "
-            f"OR (t._deleted AND {self.merge.not_seen_later} "
+            f"OR (t._deleted AND {self.merge.not_seen_later()} "
             f"AND t._batch_id <> {text(self.merge.manifest.batch_id)})) AND NOT EXISTS (SELECT 1 FROM {HELD} h "
             f"WHERE {match(keys, 'h', 'k')} AND (h.version >= k._version OR h.version = {stamp(BEGINNING)}))"
         )
@@ -127,4 +123,17 @@ class Bury:
 
     @property
     def _older(self) -> str:
-        return f"NOT t._deleted AND {self.merge.stored_version} < {self._as_of} AND {self.merge.not_seen_later}"
+        return f"NOT t._deleted AND {self.merge.stored_version} < {self._as_of} AND {self.merge.not_seen_later()}"
+
+
+def select_current(table: Table, deliveries: Mapping[str, datetime]) -> str:
+    """file, arrived, newest of the deliveries (time by file) that are the newest loaded of their file; `newest` is
+    FALSE for one that was loaded before."""
+    values = " UNION ALL ".join(
+        f"SELECT {text(file)} AS file, {stamp(at)} AS arrived" for file, at in deliveries.items()
+    )
+    return (
+        f"SELECT v.file, v.arrived, coalesce(d.delivered < v.arrived, TRUE) AS newest FROM ({values}) v "
+        f"LEFT JOIN ({select_deliveries(table)}) d ON d.key = v.file "
+        f"WHERE d.delivered IS NULL OR d.delivered <= v.arrived"
+    )

@@ -49,6 +49,11 @@ def has_files(table: Table) -> bool:
     return table.format is not None
 
 
+def shadow_name(table: Table) -> str:
+    """The table of the rows of a file table that another file's newer row keeps out of it."""
+    return f"_shadowed_{table.name}"
+
+
 def qualified(table: str) -> str:
     """`"STG"."sfdc_account"`."""
     return f"{name(SCHEMA)}.{name(table)}"
@@ -59,6 +64,17 @@ def desired(table: Table, types: Mapping[DataType, str]) -> WarehouseTable:
     columns = [WarehouseColumn(c.name, types[c.type], c.description or None) for c in table.columns]
     columns += [WarehouseColumn(n, types[of], about) for n, (of, about) in bookkeeping(table).items()]
     return WarehouseTable(table.name, table.description or None, tuple(columns))
+
+
+def desired_shadow(table: Table, types: Mapping[DataType, str]) -> WarehouseTable:
+    """The table beside a file table for rows that another file's newer row keeps out of it."""
+    columns = {c.name: c.type for c in table.columns}
+    columns |= {c: bookkeeping(table)[c][0] for c in ("_file", "_raw", "_batch_id")}
+    columns |= {"_delivered": DataType.TIMESTAMP}
+    about = f"Rows that {table.name} does not show, because a file that came later has their key, too."
+    return WarehouseTable(
+        shadow_name(table), about, tuple(WarehouseColumn(c, types[of], None) for c, of in columns.items())
+    )
 
 
 def changes(

@@ -34,7 +34,15 @@ from connectors.lake import Lake
 from connectors.source import TableState
 from connectors.warehouse import LoadResult, QuarantinedRow, QuarantineGroup, ledger, now_utc, quarantine
 from connectors.warehouse.casting import DUCKDB_TYPES
-from connectors.warehouse.ddl import SCHEMA, WarehouseColumn, WarehouseTable, changes, desired
+from connectors.warehouse.ddl import (
+    SCHEMA,
+    WarehouseColumn,
+    WarehouseTable,
+    changes,
+    desired,
+    desired_shadow,
+    has_files,
+)
 from connectors.warehouse.duckdb_errors import busy, explained, is_locked
 from connectors.warehouse.duckdb_load import Load
 from connectors.warehouse.duckdb_session import Session
@@ -261,6 +269,7 @@ class DuckDBWarehouse:
 
     def _ensure(self, session: Session, contract: Contract) -> list[str]:
         wanted = [*ledger.ledger_tables(DUCKDB_TYPES), *(desired(t, DUCKDB_TYPES) for t in contract.tables)]
+        wanted += [desired_shadow(t, DUCKDB_TYPES) for t in contract.tables if has_files(t)]
         with _one_at_a_time[str(self.path), ""]:
             existing = _existing(session)
             statements = [] if existing is not None else [f"CREATE SCHEMA {name(SCHEMA)}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -20,6 +21,7 @@ from connectors.warehouse.ddl import has_files, qualified
 from connectors.warehouse.limits import Limits, mass_deletion
 from connectors.warehouse.merge import STAGE, Merge
 from connectors.warehouse.reading import READ_ERRORS, Reading, Run
+from connectors.warehouse.shadow import Shadow
 from connectors.warehouse.sql import stamp
 
 
@@ -117,6 +119,8 @@ class Load:
         if reading.has_keys:
             return False
         later = f"SELECT 1 FROM ({ledger.select_later(self.table, self.manifest)})"
+        if has_files(self.table) and self.run(Shadow(merge).is_there())[0][0]:
+            return False
         return not self.run(f"SELECT 1 FROM {merge.target} UNION ALL {later} LIMIT 1")
 
     def _fill(self, result: LoadResult, reading: Reading, merge: Merge) -> LoadResult:
@@ -137,14 +141,18 @@ class Load:
         read, misfits = self.run(merge.count_stage())[0]
         reading.check_count(read)
         self._quarantine(reading, merge, misfits, read)
-        outdone = self.run(merge.keep_newest())[0][0]
+        repeated = self.run(merge.find_repeated())[0][0]
+        outdone = self.run(merge.keep_newest())[0][0] if repeated else 0
         reading.check_repeats(outdone, read)
-        self.run(merge.meet())
+        self.run(merge.meet(repeated=bool(repeated)))
         least, greatest = self.run(merge.span_of_equals())[0]
         self.run(merge.compare(_utc(least), _utc(greatest)))
         self.run(merge.judge())
         counts: dict[str, int] = dict(self.run(merge.count_plan()))  # pyright: ignore[reportArgumentType]
         living = self.run(Bury(merge).count_living())[0][0]
+        if has_files(self.table) and self.run(Shadow(merge).is_cast())[0][0]:
+            for statement in Shadow(merge).keep():
+                self.run(statement)
         for statement in merge.apply():
             self.run(statement)
         result = replace(
@@ -161,6 +169,9 @@ class Load:
         if staged and has_files(self.table):
             if deliveries := {f.key: f.last_modified for f in manifest.files}:
                 buried += self.run(bury.undelivered(deliveries))[0][0]
+                returned = self._bring_back(Shadow(merge), deliveries)
+                buried -= returned
+                result = replace(result, updated=result.updated + returned)
         elif staged and manifest.window.is_snapshot and manifest.scope != "keys":
             buried += self.run(bury.missing())[0][0]
         if reading.has_keys:
@@ -173,6 +184,16 @@ class Load:
         if self.limits.too_many_deleted(buried, living):
             raise mass_deletion(manifest, buried, living)
         return replace(result, deleted=result.deleted + buried, missing=missing)
+
+    def _bring_back(self, shadow: Shadow, deliveries: Mapping[str, datetime]) -> int:
+        """Of what was buried let that live which another file has; returns how many rows."""
+        if not self.run(shadow.is_there())[0][0]:
+            return 0
+        self.run(shadow.forget(deliveries))
+        self.run(shadow.find_returned())
+        returned = self.run(shadow.bring_back())[0][0]
+        self.run(shadow.clear_returned())
+        return returned
 
     def _quarantine(self, reading: Reading, merge: Merge, misfits: int, read: int) -> None:
         """Put rows that do not fit aside; stops at the limit."""

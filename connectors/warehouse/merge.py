@@ -31,6 +31,7 @@ from connectors.warehouse.quarantine import HELD
 from connectors.warehouse.sql import match, name, names, stamp, text
 
 STAGE = "temp.batch_stage"
+REPEATED = "temp.batch_repeated"
 MET = "temp.batch_met"
 SAME = "temp.batch_same"
 PLAN = "temp.batch_plan"
@@ -85,26 +86,44 @@ class Merge:
         """rows, misfits."""
         return f"SELECT count(*), count(*) FILTER (_misfit > 0) FROM {STAGE}"
 
-    def keep_newest(self) -> str:
-        """Of rows with one key keep the newest; returns how many were dropped. Of one version, what was read later
-        wins (of files, the later name), and in one part a tombstone."""
+    def find_repeated(self) -> str:
+        """Keep the keys of several staged rows in a temporary table; returns how many there are."""
         keys = names(self.table.primary_key)
-        places = "_deleted DESC, _file DESC" if self._files else "_part DESC, _deleted DESC"
-        order = f"_version DESC, {places}, _lacks, _content"
-        repeated = f"SELECT {keys} FROM {STAGE} WHERE _misfit = 0 GROUP BY {keys} HAVING count(*) > 1"
         return (
-            f"DELETE FROM {STAGE} WHERE rowid IN (SELECT row FROM (SELECT s.rowid AS row, row_number() OVER "
-            f"(PARTITION BY {names(self.table.primary_key, 's.')} ORDER BY {order}) AS place FROM {STAGE} s "
-            f"SEMI JOIN ({repeated}) r USING ({keys}) WHERE s._misfit = 0) WHERE place > 1)"
+            f"CREATE OR REPLACE TEMP TABLE batch_repeated AS SELECT {keys} FROM {STAGE} WHERE _misfit = 0 "
+            f"GROUP BY {keys} HAVING count(*) > 1"
         )
 
-    def meet(self, *more: str) -> str:
+    def keep_newest(self) -> str:
+        """Of rows with one key (of files: in one file) keep the newest; returns how many were dropped. Of one version,
+        what was read later wins, and in one part a tombstone."""
+        one = ("_file",) if self._files else ()
+        order = "_version DESC, _part DESC, _deleted DESC, _lacks, _content"
+        return (
+            f"DELETE FROM {STAGE} WHERE rowid IN (SELECT row FROM (SELECT s.rowid AS row, row_number() OVER "
+            f"(PARTITION BY {names((*self.table.primary_key, *one), 's.')} ORDER BY {order}) AS place FROM {STAGE} s "
+            f"SEMI JOIN {REPEATED} r USING ({names(self.table.primary_key)}) WHERE s._misfit = 0) WHERE place > 1)"
+        )
+
+    def meet(self, *more: str, repeated: bool) -> str:
         """Find what is stored under the key of each staged row: row, stored, version, deleted, deleted_at, whether a
-        batch wrote it that was read later, and for file tables the file it came in and whether a newer delivery of
-        the row's own file is loaded; then `more`, columns of `s` and the stored row `t`."""
+        batch wrote it that was read later, and for file tables the file it came in, whether a newer delivery of the
+        row's own file is loaded, whether it lives in another file, and the row's place among those that the batch has
+        of its key; then `more`, columns of `s` and the stored row `t`.
+
+        Args:
+            repeated: several staged rows may have one key.
+        """
         files, joins = "NULL AS file, FALSE AS outdated", ""
         if self._files:
-            files = "t._file AS file, coalesce(own.delivered > s._version, FALSE) AS outdated"
+            outdated, place = "coalesce(own.delivered > s._version, FALSE)", "1"
+            if repeated:
+                keys = names(self.table.primary_key, "s.")
+                place = f"row_number() OVER (PARTITION BY {keys} ORDER BY {outdated}, s._version DESC, s._file DESC)"
+            files = (
+                f"t._file AS file, {outdated} AS outdated, coalesce(NOT t._deleted AND t._file <> s._file, FALSE) "
+                f"AS elsewhere, {place} AS place"
+            )
             joins = (
                 f"LEFT JOIN ({select_deliveries(self.table)}) d ON d.key = t._file "
                 f"LEFT JOIN ({select_deliveries(self.table)}) own ON own.key = s._file"
@@ -112,7 +131,7 @@ class Merge:
         return (
             f"CREATE OR REPLACE TEMP TABLE batch_met AS SELECT s.rowid AS row, t._batch_id IS NOT NULL AS stored, "
             f"{self.stored_version} AS version, t._deleted AS deleted, t._deleted_at AS deleted_at, "
-            f"coalesce({self._later}, FALSE) AS later, t._batch_id AS batch, {', '.join((files, *more))} "
+            f"coalesce({self._later('t')}, FALSE) AS later, t._batch_id AS batch, {', '.join((files, *more))} "
             f"FROM {STAGE} s LEFT JOIN {self.target} t ON {match(self.table.primary_key, 's', 't')} {joins} "
             f"WHERE s._misfit = 0"
         )
@@ -165,7 +184,7 @@ class Merge:
             # Between two files the delivery decides, and at one instant the name: not which of them was read first.
             later = "m.later AND s._file = m.file"
             older = (
-                "m.outdated OR (s._version < m.version AND NOT (m.deleted AND s._file <> m.file)) "
+                "m.outdated OR m.place > 1 OR (s._version < m.version AND NOT (m.deleted AND s._file <> m.file)) "
                 "OR (s._version = m.version AND s._file < m.file AND NOT m.deleted)"
             )
         else:
@@ -233,18 +252,16 @@ class Merge:
         batch, loaded_at = text(self.manifest.batch_id), stamp(self.loaded_at)
         return f"_deleted = TRUE, _deleted_at = {at}, _batch_id = {batch}, _loaded_at = {loaded_at}"
 
-    @property
-    def not_seen_later(self) -> str:
-        """True for a stored row `t` that no batch wrote which was read after this one."""
-        return f"NOT ({self._later})"
+    def not_seen_later(self, row: str = "t") -> str:
+        """True for a stored row that no batch wrote which was read after this one."""
+        return f"NOT ({self._later(row)})"
 
     @property
     def _files(self) -> bool:
         return has_files(self.table)
 
-    @property
-    def _later(self) -> str:
-        return f"t._batch_id IN (SELECT batch_id FROM ({select_later(self.table, self.manifest)}))"
+    def _later(self, row: str) -> str:
+        return f"{row}._batch_id IN (SELECT batch_id FROM ({select_later(self.table, self.manifest)}))"
 
     @property
     def _gone(self) -> str:

@@ -26,11 +26,13 @@ from tests.connectors.warehouse import (
     test_merge,
     test_quarantine,
     test_replay,
+    test_shared_rows,
 )
 from tests.connectors.warehouse.batches import CONTRACT
 
 _RULES = (
-    test_merge, test_keys, test_files, test_absent_columns, test_quarantine, test_replay, test_limits, test_conform,
+    test_merge, test_keys, test_files, test_shared_rows, test_absent_columns, test_quarantine, test_replay,
+    test_limits, test_conform,
 )  # fmt: skip
 _SAMPLE = {
     "test_a_batch_loaded_twice_is_skipped",
@@ -49,6 +51,8 @@ _SAMPLE = {
     "test_a_new_delivery_replaces_the_file",
     "test_a_row_that_returns_with_a_later_delivery_is_live_again",
     "test_what_left_its_file_is_buried_also_when_another_file_of_its_batch_came_after_the_new_delivery",
+    "test_a_row_that_the_newer_file_withdraws_is_the_older_files_again",
+    "test_both_files_may_be_corrected_in_one_batch",
     "test_a_column_that_is_gone_keeps_its_values",
     "test_the_parts_of_a_batch_may_differ",
     "test_groups_and_rows_are_shown",

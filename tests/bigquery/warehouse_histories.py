@@ -14,6 +14,7 @@ from connectors.errors import MgdwError
 from connectors.lake import Lake
 from connectors.lake.local import LocalLake
 from connectors.warehouse import LoadResult, Warehouse
+from connectors.warehouse.ddl import has_files, shadow_name
 from connectors.window import Window
 from tests.connectors.warehouse.batches import ACCOUNT, PLAIN, USAGE, Batch, csv_body
 
@@ -131,11 +132,12 @@ def _counts(result: LoadResult) -> dict[str, Any]:
 
 
 async def contents(warehouse: Warehouse, schema: str, tables: Sequence[Table]) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of STG, of the ledger and of the quarantine, without the clock of the load."""
+    """All rows of STG, shadowed ones too, of the ledger and of the quarantine, without the clock of the load."""
     clock = {"_loaded_at", "loaded_at", "seconds", "replayed_at", "quarantined_at", "first_quarantined_at"}
     cost = {"bytes_billed", "slot_ms"}
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for table in (*(t.name for t in tables), "_ledger", "_ledger_files", "_quarantine"):
+    shadows = [shadow_name(t) for t in tables if has_files(t)]
+    for table in (*(t.name for t in tables), *shadows, "_ledger", "_ledger_files", "_quarantine"):
         rows = await warehouse.rows(f"SELECT * FROM {schema}.{table}")
         said = [sorted((k, v) for k, v in row.items() if k not in clock | cost) for row in rows]
         found[table] = sorted((tuple(v for _, v in row) for row in said), key=repr)

@@ -18,7 +18,15 @@ from connectors.contract import Contract, DataType, Table
 from connectors.errors import ConfigurationError, TypeChanged
 from connectors.warehouse.bigquery.googlesql import BIGQUERY_TYPES, name, text
 from connectors.warehouse.bigquery.jobs import Jobs
-from connectors.warehouse.ddl import SCHEMA, WarehouseColumn, WarehouseTable, bookkeeping, desired
+from connectors.warehouse.ddl import (
+    SCHEMA,
+    WarehouseColumn,
+    WarehouseTable,
+    bookkeeping,
+    desired,
+    desired_shadow,
+    has_files,
+)
 from connectors.warehouse.ledger import ledger_tables
 
 _WIDER = {("INT64", "NUMERIC")}
@@ -57,9 +65,16 @@ class Wanted:
 
 
 def wanted(contract: Contract) -> list[Wanted]:
-    """The ledger's tables and those of the contract."""
+    """The ledger's tables, those of the contract, and what file tables have beside them."""
     ledger = [Wanted(t, needed=frozenset(c.name for c in t.columns[:2])) for t in ledger_tables(BIGQUERY_TYPES)]
-    return ledger + [
+    shadows = [
+        Wanted(
+            desired_shadow(t, BIGQUERY_TYPES), cluster_by=t.primary_key[:4],
+            needed=frozenset({*t.primary_key, "_file", "_batch_id", "_delivered"}),
+        )
+        for t in contract.tables if has_files(t)
+    ]  # fmt: skip
+    return [*ledger, *shadows] + [
         Wanted(
             desired(t, BIGQUERY_TYPES),
             t.partition_by,

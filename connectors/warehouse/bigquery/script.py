@@ -35,6 +35,7 @@ from connectors.warehouse.ddl import has_files
 from connectors.warehouse.limits import Limits
 from connectors.warehouse.merge import STAGE, Merge
 from connectors.warehouse.quarantine import HELD
+from connectors.warehouse.shadow import Shadow
 from connectors.warehouse.sql import stamp
 
 VERDICTS = ("inserted", "updated", "deleted", "unchanged", "stale")
@@ -94,7 +95,7 @@ class Script:
         return self.merge.manifest
 
     def _variables(self) -> list[str]:
-        counts = ", ".join(f"batch_{count}" for count in (*VERDICTS, "buried", "missing", "living", "found"))
+        counts = ", ".join(f"batch_{count}" for count in (*VERDICTS, "buried", "missing", "living", "found", "back"))
         declared = [f"DECLARE {counts} INT64 DEFAULT 0", f"DECLARE {GONE_BY} TIMESTAMP"]
         if self.table.partition_by:
             of = self.table.column(self.table.partition_by[0]).type
@@ -146,12 +147,19 @@ class Script:
         )
         counted = ", ".join(f"COUNTIF(verdict = {text(v)}) AS {v}" for v in VERDICTS)
         return [
-            self._say(self.merge.meet(*noted)),
+            self._say(self.merge.meet(*noted, repeated=self.staged.repeated)),
             *partitions,
             plan,
             f"SET ({', '.join(f'batch_{v}' for v in VERDICTS)}) = (SELECT AS STRUCT {counted} FROM batch_plan)",
+            *self._cast_shadows(),
             self._merge(),
         ]
+
+    def _cast_shadows(self) -> list[str]:
+        if not has_files(self.table):
+            return []
+        shadow = Shadow(self.merge)
+        return [self._if(shadow.is_cast(), *map(self._say, shadow.keep()))]
 
     def _compared(self) -> str:
         return ", ".join(name(c) for c in dict.fromkeys((*self.table.primary_key, *self._content(()))))
@@ -205,12 +213,27 @@ class Script:
         statements: list[str] = []
         for update in self._burials:
             statements += [self._say(update), "SET batch_buried = batch_buried + @@row_count"]
+            if has_files(self.table):
+                statements.append(self._bring_back())
             if self.staged.has_keys and update == Bury(self.merge).absent():
                 statements.append(f"SET batch_missing = ({self._say(Bury(self.merge).count_lost())})")
         before = "IF(batch_living > 0, batch_living, batch_inserted)"
         refused = f"batch_buried > {self.limits.delete_rows} AND batch_buried > {self.limits.delete_share} * {before}"
         message = f"FORMAT('mgdw: would delete %d of %d living rows', batch_buried, {before})"
         return [*statements, f"IF {refused} THEN RAISE USING MESSAGE = {message}; END IF"]
+
+    def _bring_back(self) -> str:
+        shadow = Shadow(self.merge)
+        return self._if(
+            shadow.is_there(),
+            self._say(shadow.forget({f.key: f.last_modified for f in self.manifest.files})),
+            self._say(shadow.find_returned()),
+            self._say(shadow.bring_back()),
+            "SET batch_back = @@row_count",
+            "SET batch_updated = batch_updated + batch_back",
+            "SET batch_buried = batch_buried - batch_back",
+            self._say(shadow.clear_returned()),
+        )
 
     def _count_living(self) -> list[str]:
         return [f"SET batch_living = ({self._say(Bury(self.merge).count_living())})"] if self._burials else []
@@ -255,6 +278,9 @@ class Script:
         """The DELETE, only if there is something to delete: also an idle one conflicts with other tables' loads."""
         said = self._say(delete)
         return f"IF EXISTS (SELECT 1 {said.removeprefix('DELETE ')}) THEN {said}; END IF"
+
+    def _if(self, true: str, *statements: str) -> str:
+        return f"IF ({self._say(true)}) THEN {''.join(f'{each}; ' for each in statements)}END IF"
 
     def _lines(self, kind: str) -> str:
         if self.source is None:

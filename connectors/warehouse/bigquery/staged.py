@@ -1,7 +1,8 @@
 """One batch as one Parquet file: what DuckDB read of it, typed, counted and checked, for a load job.
 
 The file holds four kinds of lines (`_kind`): `row` (contract columns, `_version`, `_deleted`, `_deleted_at`, `_sparse`,
-`_misfit`, `_lacks`, for files `_file` and `_raw`, and a number `_row`; of rows with one key only the newest), `misfit`
+`_misfit`, `_lacks`, for files `_file` and `_raw`, and a number `_row`; of rows with one key only the newest, of files
+the newest in each), `misfit`
 (an entry for the quarantine), `delete` (a key that the source reports deleted, `_version` is when) and `key` (a key
 that lives, with its version). So one load job brings the whole batch, and columns that a kind does not have cost
 nothing.
@@ -37,11 +38,12 @@ class Staged:
 
     Attributes:
         read, misfits: rows of the batch, and those of them that do not fit.
-        outdone: rows that are left out because the batch has a newer one of the key.
+        outdone: rows that are left out because the batch (of files: the file) has a newer one of the key.
         fitting: rows that are left and fit.
         lines: lines of the file.
         content: digest of what the lines say, whatever their order.
         lacks: columns that a part does not have, one entry per distinct set.
+        repeated: several rows may have one key: each of another file.
     """
 
     read: int
@@ -54,6 +56,7 @@ class Staged:
     columns: tuple[str, ...]
     has_deletes: bool
     has_keys: bool
+    repeated: bool
 
 
 def schema(table: Table) -> dict[str, DataType]:
@@ -89,7 +92,8 @@ def _stage(reading: Reading, path: Path, *, observed: datetime, at: datetime) ->
     reading.check_misfits(misfits, read)
     if misfits:
         run(quarantine.collect(rows.quarantine(), table, reading.manifest.batch_id, observed=observed, at=at))
-    outdone = run(merge.keep_newest())[0][0]
+    repeated = run(merge.find_repeated())[0][0]
+    outdone = run(merge.keep_newest())[0][0] if repeated else 0
     reading.check_repeats(outdone, read)
     bury = Bury(merge)
     if reading.has_keys:
@@ -111,7 +115,7 @@ def _stage(reading: Reading, path: Path, *, observed: datetime, at: datetime) ->
     content = run(f"SELECT sum(hash(x)::HUGEINT) FROM (SELECT * EXCLUDE (_row) FROM {file}) x")[0][0]
     return Staged(
         read, misfits, outdone, read - misfits - outdone, lines[0][0], str(content), rows.lacks, rows.columns,
-        has_deletes, reading.has_keys,
+        has_deletes, reading.has_keys, bool(repeated),
     )  # fmt: skip
 
 

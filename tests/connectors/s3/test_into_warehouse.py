@@ -133,6 +133,18 @@ async def test_a_full_run_reads_every_file_again_and_changes_nothing(pipe: Pipe)
     assert await pipe.live() == before == {"A": (1, "a"), "B": (3, "b")}
 
 
+async def test_a_row_that_a_file_withdraws_is_again_that_of_the_file_which_has_it_still(pipe: Pipe) -> None:
+    pipe.deliver("a", [_row("A", 1), _row("B", 1)], day=0)
+    pipe.deliver("b", [_row("A", 2), _row("C", 2)], day=1)
+    await pipe.run()
+    pipe.deliver("b", [_row("C", 2)], day=2)
+    await pipe.run()
+
+    assert await pipe.live() == {"A": (1, "a"), "B": (1, "a"), "C": (2, "b")}
+    await pipe.run(full=True)
+    assert await pipe.live() == {"A": (1, "a"), "B": (1, "a"), "C": (2, "b")}
+
+
 async def test_files_that_vanish_take_no_rows_along(pipe: Pipe) -> None:
     pipe.deliver("a", [_row("A", 1)], day=0)
     pipe.deliver("b", [_row("B", 2)], day=1)

@@ -109,10 +109,11 @@ class Batch:
         null_text: str | None = None,
         scope: Scope = "rows",
         observed: datetime | None = None,
+        label: str = "",
     ) -> None:
         self.lake = lake
         self.table = table
-        self.request = BatchRequest(table, window or Window(None, NOON), tuple(files), scope=scope)
+        self.request = BatchRequest(table, window or Window(None, NOON), tuple(files), label, scope)
         self.observed = observed or self.request.window.hi
         self.source_rows = source_rows
         self.null_text = null_text
