@@ -24,8 +24,11 @@ class Module:
 _C = "tests/connectors"
 _WAREHOUSE = tuple(
     f"{_C}/warehouse/test_{t}.py"
-    for t in ("merge", "merge_against_model", "absent_columns", "files", "keys", "replay", "quarantine", "conform")
-)
+    for t in (
+        "merge", "merge_against_model", "absent_columns", "files", "files_against_model", "shared_rows", "keys",
+        "replay", "quarantine", "conform",
+    )
+)  # fmt: skip
 MODULES = (
     Module("connectors/window.py", (f"{_C}/test_window.py",)),
     Module("connectors/drift.py", (f"{_C}/test_drift.py",)),
