@@ -67,14 +67,7 @@ class Wanted:
 def wanted(contract: Contract) -> list[Wanted]:
     """The ledger's tables, those of the contract, and what file tables have beside them."""
     ledger = [Wanted(t, needed=frozenset(c.name for c in t.columns[:2])) for t in ledger_tables(BIGQUERY_TYPES)]
-    shadows = [
-        Wanted(
-            desired_shadow(t, BIGQUERY_TYPES), cluster_by=t.primary_key[:4],
-            needed=frozenset({*t.primary_key, "_file", "_batch_id", "_delivered"}),
-        )
-        for t in contract.tables if has_files(t)
-    ]  # fmt: skip
-    return [*ledger, *shadows] + [
+    stg = [
         Wanted(
             desired(t, BIGQUERY_TYPES),
             t.partition_by,
@@ -84,6 +77,16 @@ def wanted(contract: Contract) -> list[Wanted]:
         )
         for t in contract.tables
     ]
+    shadows = [
+        Wanted(
+            desired_shadow(t, BIGQUERY_TYPES),
+            cluster_by=t.primary_key[:4],
+            needed=frozenset({*t.primary_key, "_file", "_batch_id", "_delivered"}),
+        )
+        for t in contract.tables
+        if has_files(t)
+    ]
+    return [*ledger, *stg, *shadows]
 
 
 class Schema:
