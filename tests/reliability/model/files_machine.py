@@ -1,9 +1,8 @@
 """S3 under the state machine: the real connector on a socket to a model bucket.
 
 The promise. Of a row that several files hold, the newest delivery wins (of two in one second the later name). A row
-that a file had, and that its next delivery lacks, is deleted. A file that vanishes from the bucket deletes nothing.
-Left out because nobody can say what is right: a row withdrawn from one file while another file still holds it, and two
-deliveries of one key in the same second.
+that no file holds any more, each as it was delivered last, is deleted. A file that vanishes from the bucket holds what
+it held. Left out because nobody can say what is right: two deliveries of one key in the same second.
 """
 
 from __future__ import annotations
@@ -109,8 +108,6 @@ class FilesMachine(RuleBasedStateMachine):
         held |= {
             ((number + 1) % 4) * 10 + n: s for n, s in corrections.items() if ((number + 1) % 4) * 10 + n in elsewhere
         }
-        if before is not None:
-            held |= {n: seed for n, seed in before.rows.items() if n in elsewhere and n not in held}
         self.bucket.put(key, self.text(held), held, packed=packed, delivered=at)
         self.gone.pop(key, None)
         self.broken.pop(key, None)

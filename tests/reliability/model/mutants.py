@@ -25,6 +25,7 @@ from connectors.warehouse.bury import Bury
 from connectors.warehouse.duckdb import DuckDBWarehouse
 from connectors.warehouse.duckdb_load import Load
 from connectors.warehouse.merge import Merge
+from connectors.warehouse.shadow import Shadow
 from connectors.window import Window, covered_until
 from connectors.zuora.source import ZuoraSource
 
@@ -140,6 +141,10 @@ def _manifest_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LocalLake, "manifest", manifest)
 
 
+def _no_shadow(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Shadow, "keep", lambda _: [])
+
+
 def _silent(name: str) -> Callable[[pytest.MonkeyPatch], None]:
     return lambda patch: patch.setattr(Bury, name, lambda *_, **__: _NOTHING)
 
@@ -158,6 +163,7 @@ MUTANTS = (
     Mutant("reported deletions are forgotten", "netsuite", _silent("deleted")),
     Mutant("keys missing from a snapshot stay alive", "zuora", _silent("missing")),
     Mutant("rows that a new delivery lacks stay alive", "s3", _silent("undelivered")),
+    Mutant("rows that another file has too are not kept", "s3", _no_shadow),
     Mutant("older versions overwrite newer ones", "salesforce", _older_rows_win),
     Mutant("the old version is not removed", "zuora", _old_version_stays),
     Mutant("a batch loaded again buries what came after it", "salesforce", _snapshot_buries_what_came_later),
