@@ -20,9 +20,11 @@ from flows.load import load_source, source_of
 from flows.naming import window_name
 from flows.parameters import Count, DateOrNow, OneTable, Text
 from flows.settings import FlowSettings
+from flows.time_limit import time_limited
 
 
 @flow(name="backfill", flow_run_name=window_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def backfill(
     table: OneTable, start: date, end: DateOrNow = None, step_days: Count = 31, label: Text = ""
 ) -> list[LoadResult]:

@@ -31,6 +31,7 @@ from flows.report import summary_markdown
 from flows.settings import FlowSettings
 from flows.sources import SOURCES, SourceName
 from flows.steps import Steps, StepsHere
+from flows.time_limit import time_limited
 
 _START_GAP = 0.3
 """Seconds between two sources' starts. A Prefect server on SQLite refuses writes that come at the very same time, and
@@ -58,6 +59,7 @@ class DailySummary:
 
 
 @flow(name="daily-refresh", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def daily_refresh(full: bool = False, sources: Sources = ()) -> DailySummary:
     """Refresh everything: STG of all sources at once, then dbt's ODS and EDW, then Tableau.
 

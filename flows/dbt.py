@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
+import threading
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +34,7 @@ from flows.lineage import node_name
 from flows.parameters import Texts
 from flows.report import cost_columns
 from flows.settings import FlowSettings
+from flows.time_limit import time_limited
 
 Layer = Literal["ods", "edw"]
 LAYERS: tuple[Layer, ...] = ("ods", "edw")
@@ -76,6 +80,7 @@ def _run_name() -> str:
 
 
 @flow(name="dbt", flow_run_name=_run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def dbt(layer: Layer = "ods", exclude: Texts = (), tests: bool = True) -> list[DbtNode]:
     """Build one layer of the warehouse with its tests.
 
@@ -88,8 +93,13 @@ async def dbt(layer: Layer = "ods", exclude: Texts = (), tests: bool = True) -> 
         DbtFailed: when a model or a test failed; what does not depend on it is built.
         StepFailed: when dbt could not start (a project that does not parse, a warehouse in use); nothing is built.
     """
-    async with leased("dbt"):
-        return await _build(layer, exclude, tests=tests)
+    async with leased("dbt") as lease:
+        try:
+            return await _build(layer, exclude, tests=tests)
+        except asyncio.CancelledError:
+            # dbt cannot be stopped: it builds until this process has ended. In DuckDB the file keeps others out.
+            lease.runs_out = WarehouseSettings.from_environment().warehouse == "bigquery"
+            raise
 
 
 async def _build(layer: Layer, exclude: Sequence[str] | None, *, tests: bool) -> list[DbtNode]:
@@ -108,7 +118,7 @@ async def _build(layer: Layer, exclude: Sequence[str] | None, *, tests: bool) ->
     # which takes three times as long as dbt itself. The artifact below shows every node.
     try:
         await _wait_for_file(layer)
-        await asyncio.get_running_loop().run_in_executor(None, _invoke, settings, arguments, flow_run.id or "local")
+        await _in_a_daemon(functools.partial(_invoke, settings, arguments, flow_run.id or "local"))
     except ValueError as error:
         raise _did_not_run(layer, error) from error
     nodes = read_run_results(results)
@@ -148,6 +158,23 @@ def _did_not_run(layer: Layer, error: ValueError) -> StepFailed:
     emit(ProgressEvent("dbt", layer, "failed", note=cause))
     step = f"dbt-{layer}"
     return StepFailed(step, [Failure(step, "", f"dbt did not run: {cause}", remedy)], [f"all that {step} builds"])
+
+
+async def _in_a_daemon(work: Callable[[], None]) -> None:
+    """Run it in a thread that ends with the process: one of the pool would keep a process that is to end."""
+    done: Future[None] = Future()
+    done.set_running_or_notify_cancel()  # from here on nobody can cancel it
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=run, name="dbt", daemon=True).start()
+    await asyncio.wrap_future(done)
 
 
 def _invoke(settings: FlowSettings, arguments: list[str], run: str) -> None:

@@ -107,8 +107,19 @@ def _job_variables(deployment: Deployment, variables: dict[str, Any], template: 
             continue
         for error in validate({name: value}, variables, raise_on_error=False, preprocess=True, ignore_required=True):
             yield f"{where}: {error.message}; {template} says what it takes."
+    yield from _time_limit(deployment.work_pool.job_variables)
     if not re.fullmatch(r"\{\{ \$MGDW_IMAGE \}\}", str(deployment.work_pool.job_variables.get("image"))):
         yield 'work_pool.job_variables.image: the image is the release\'s; write "{{ $MGDW_IMAGE }}".'
+
+
+def _time_limit(job_variables: dict[str, Any]) -> Iterator[str]:
+    deadline, env = job_variables.get("active_deadline_seconds"), job_variables.get("env")
+    limit = str(env.get("MGDW_TIME_LIMIT")) if isinstance(env, dict) else ""
+    if not isinstance(deadline, int) or not limit.isdecimal() or not int(limit) < deadline:
+        yield (
+            f"work_pool.job_variables.env.MGDW_TIME_LIMIT: {limit or 'nothing'}; write seconds, fewer than those of "
+            f"active_deadline_seconds ({deadline}): a run that hangs ends in order only before Kubernetes ends it."
+        )
 
 
 def _instead(close: list[str], known: list[str]) -> str:

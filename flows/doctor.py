@@ -22,12 +22,14 @@ from flows.checks.warehouse import warehouse_checks
 from flows.failures import Failure, StepFailed
 from flows.parameters import choice
 from flows.sources import SOURCES
+from flows.time_limit import time_limited
 
 GROUPS = ("settings", "contract", "secrets", "lake", "warehouse", *SOURCES, "tableau", "slack", "dbt", "prefect")
 Groups = Annotated[Sequence[str] | None, choice(GROUPS)]
 
 
 @flow(name="doctor", on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def doctor(only: Groups = (), send: bool = False) -> list[Diagnosis]:
     """Check from where this runs: settings, contract, secrets, lake, warehouse, sources, Tableau, Slack, dbt, Prefect.
 

@@ -21,9 +21,11 @@ from flows.naming import tables_name
 from flows.parameters import Sources, Tables
 from flows.settings import FlowSettings
 from flows.sources import SOURCES, SourceName
+from flows.time_limit import time_limited
 
 
 @flow(name="reconcile", flow_run_name=tables_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def reconcile(sources: Sources = (), tables: Tables = ()) -> list[LoadResult]:
     """Compare the keys of every table with its source: vanished keys become tombstones, lost rows are fetched.
 

@@ -12,9 +12,11 @@ from flows.alerts import tell_slack
 from flows.failures import Failure, StepFailed
 from flows.secrets import resolver
 from flows.settings import FlowSettings
+from flows.time_limit import time_limited
 
 
 @flow(name="salesforce-preflight", on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def salesforce_preflight() -> PreflightReport:
     """Compare the present instance (MGDW_SALESFORCE_*) and the next (MGDW_SALESFORCE_NEXT_*) with the contract.
 

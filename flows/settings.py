@@ -73,6 +73,13 @@ class FlowSettings(SystemSettings):
         description="Who tells Slack of a failed run: the flow itself, or automations of the Prefect server, which "
         "hear of runs that died without a word, too.",
     )
+    time_limit: float | None = Field(
+        default=None,
+        ge=1,
+        le=86400,
+        description="Seconds after which a flow run is stopped and ends TimedOut; not set, it may take as long as it "
+        "takes. `prefect.yaml` sets it for each deployment, below the age at which Kubernetes ends the Job.",
+    )
     dbt_docs_url: SafeUrl | None = Field(
         default=None, description="Where dbt's docs are served, for the link in the daily refresh's summary."
     )

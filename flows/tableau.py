@@ -28,9 +28,11 @@ from flows.manifest import read_manifest
 from flows.parameters import Texts
 from flows.secrets import resolver
 from flows.settings import FlowSettings
+from flows.time_limit import time_limited
 
 
 @flow(name="tableau", flow_run_name="tableau", on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def tableau(data_sources: Texts = (), untrusted: Texts = ()) -> list[RefreshResult]:
     """Refresh the Tableau data sources of the marts, and write their .hyper files where a folder is set.
 

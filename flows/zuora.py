@@ -9,9 +9,11 @@ from flows.alerts import tell_slack
 from flows.load import load_source
 from flows.naming import run_name
 from flows.parameters import ZuoraTables
+from flows.time_limit import time_limited
 
 
 @flow(name="zuora", flow_run_name=run_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def zuora(tables: ZuoraTables = (), full: bool = False) -> list[LoadResult]:
     """Load what changed at Zuora since the last run.
 

@@ -146,6 +146,8 @@ class Hold:
         self._seconds = seconds
         self._asked = asked
         self._lost = False
+        self.runs_out = False
+        """Whether it is left to run out, not given back: what it stands for may be at work when the block has ended."""
 
     async def check(self) -> None:
         """Say that what comes next may begin. Asks the warehouse only when the lease may have run out.
@@ -224,7 +226,8 @@ async def held(store: LeaseStore, claim: Claim, tell: Callable[[str], None] = _l
         keeping.cancel()
         await asyncio.wait([keeping])
         try:
-            await asyncio.shield(store.give_back(hold.lease))
+            if not hold.runs_out:
+                await asyncio.shield(store.give_back(hold.lease))
         except Exception as error:  # noqa: BLE001 - it runs out by itself; the work is what counts
             _log.warning("the lease %s was not given back, and runs out by itself: %s", claim.name, error)
 

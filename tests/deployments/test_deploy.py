@@ -327,7 +327,10 @@ def test_on_a_laptop_a_worker_runs_the_deployments_as_processes(
 ) -> None:
     asyncio.run(deploy(pool_type="process"))
     found = _read("doctor/doctor")
-    assert (found.job_variables, found.work_pool_name) == ({}, "mg-dw")
+    assert (found.job_variables, found.work_pool_name) == (
+        {"env": {"MGDW_TIME_LIMIT": "600"}},
+        "mg-dw",
+    )
     prefect = str(Path(sys.executable).parent / "prefect")
     with (tmp_path / "worker.log").open("w") as log:
         worker = subprocess.Popen(

@@ -147,6 +147,18 @@ MISTAKES = {
         "backfill.schedules[nightly].parameters: 'start' is a required",
     ),
     "variable": (_edit("zuora.work_pool.job_variables.cpus", "1"), "zuora.work_pool.job_variables.cpus: base-job-temp"),
+    "no time limit": (
+        _edit("zuora.work_pool.job_variables.env", {}),
+        "zuora.work_pool.job_variables.env.MGDW_TIME_LIMIT",
+    ),
+    "time limit": (
+        _edit("zuora.work_pool.job_variables.env.MGDW_TIME_LIMIT", "21600"),
+        "zuora.work_pool.job_variables.env.MGDW_TIME_LIMIT: 21600; write seconds, fewer than those of",
+    ),
+    "no deadline": (
+        _edit("dbt.work_pool.job_variables.active_deadline_seconds", ...),
+        "dbt.work_pool.job_variables.env.MGDW_TIME_LIMIT: 9000; write seconds, fewer than those of",
+    ),
     "variable's type": (_edit("zuora.work_pool.job_variables.cpu", 1), "zuora.work_pool.job_variables.cpu: 1 is not"),
     "image": (_edit("zuora.work_pool.job_variables.image", "mg-dw:latest"), "zuora.work_pool.job_variables.image: the"),
     "no image": (

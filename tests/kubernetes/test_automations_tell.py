@@ -22,6 +22,7 @@ from flows.alerts import tell_slack
 from flows.automation_file import read_automations
 from flows.automations import BLOCK, apply, webhook_block
 from flows.failures import Failure, StepFailed
+from flows.time_limit import time_limited
 from sandbox import slack
 from sandbox.faults import Faults
 from sandbox.prefect_server import PrefectServer
@@ -77,7 +78,8 @@ def breaks() -> None:
     raise ConfigurationError("the key is missing", remedy="Set it.")
 
 
-@flow(name="netsuite", timeout_seconds=1)
+@flow(name="netsuite")
+@time_limited
 async def never_ends() -> None:
     await asyncio.Event().wait()
 
@@ -116,11 +118,13 @@ def test_a_run_that_no_worker_started_is_told_of_by_its_own_process(incidents: I
     assert len(incidents.slack.about("the key is missing")) == 2  # and the one of the test before
 
 
-def test_a_run_that_took_too_long_is_told_as_timed_out(incidents: Incidents) -> None:
+def test_a_run_that_took_too_long_is_told_as_timed_out(incidents: Incidents, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MGDW_TIME_LIMIT", "1")
     assert incidents.state(incidents.executes(never_ends, "slow-snail")).name == "TimedOut"
     text = incidents.slack.one("slow-snail")
-    assert "*netsuite / slow-snail* timed out\n>Flow run exceeded timeout of 1.0 second(s)" in text
-    assert "raise its time limit" in text
+    assert "*netsuite / slow-snail* timed out\n>it had not ended after 0:00:01, its time limit, and was stopped" in text
+    assert "Skipped because of it: what the run had not done by then" in text
+    assert text.count("What to do") == 1
 
 
 def test_a_run_that_died_without_a_word_is_told_as_the_worker_found_it(incidents: Incidents) -> None:

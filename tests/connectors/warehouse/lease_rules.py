@@ -123,6 +123,13 @@ async def test_it_is_given_back_also_on_failure_and_when_cancelled(
         assert (await store.take("daily-refresh", "B", "", LONG)).holder == "B"
 
 
+async def test_one_whose_work_may_go_on_is_not_given_back_but_runs_out(new_store: NewStore) -> None:
+    async with new_store() as store:
+        async with held(store, claim("A")) as mine:
+            mine.runs_out = True
+        assert (await store.take("daily-refresh", "B", "", LONG)).holder == "A"
+
+
 async def test_of_many_that_begin_together_one_has_it(new_store: NewStore) -> None:
     async def begin(holder: str) -> str:
         async with new_store() as store:
