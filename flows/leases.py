@@ -18,7 +18,7 @@ async def leased(work: str, *, wait: bool = True) -> AsyncGenerator[Hold]:
     """Hold the lease of this work while the block runs, for the flow run that this is.
 
     Args:
-        work: `daily-refresh`, `source:<name>`, `dbt`, `tableau`.
+        work: `daily-refresh`, `source:<name>` (also of whoever repairs what it brought), `dbt`, `tableau`.
         wait: for another run that does the same and is alive, as long as MGDW_LEASE_WAIT says; or end at once.
 
     Raises:

@@ -99,8 +99,7 @@ async def load_source(
     async with AsyncExitStack() as stack:
         stack.enter_context(subscribed(_to_run_log(name)))
         try:
-            # Repair runs (with a plan of their own) may work beside the daily ones: they merge by version.
-            lease = await stack.enter_async_context(leased(f"source:{name}")) if plan is None else None
+            lease = await stack.enter_async_context(leased(f"source:{name}"))
             warehouse = await stack.enter_async_context(open_warehouse(settings, google))
             await warehouse.ensure(contract)
             source = await stack.enter_async_context(build_source(name))
@@ -110,8 +109,7 @@ async def load_source(
         await stack.enter_async_context(progress.shown(name, [table.name for table in tables]))
 
         async def load(table: Table, manifest: Manifest) -> LoadResult:
-            if lease is not None:
-                await lease.check()
+            await lease.check()
             return await load_batch(table, manifest, lake, warehouse)
 
         outcome = await sync(

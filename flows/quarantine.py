@@ -15,16 +15,19 @@ from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
 from flows.artifacts import publish
 from flows.gcp import google_access
+from flows.leases import leased
 from flows.load import source_of
 from flows.naming import action_name
 from flows.parameters import Count, OneTableOrAll, Text
 from flows.replay import replayed
 from flows.settings import FlowSettings
+from flows.time_limit import time_limited
 
 Action = Literal["list", "show", "replay", "drop"]
 
 
 @flow(name="quarantine", flow_run_name=action_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def quarantine(
     action: Action = "list",
     table: OneTableOrAll = None,
@@ -50,14 +53,13 @@ async def quarantine(
         raise ConfigurationError(f"quarantine {action} needs a table", remedy="Name one that `quarantine list` shows.")
     if action == "replay":
         await _replay(contract, table)
+    elif action == "drop" and table is not None:
+        await _drop(contract, table, batch=batch, reason=reason)
     async with open_warehouse(WarehouseSettings.from_environment(), google_access()) as warehouse:
         await warehouse.ensure(contract)
         if action == "show" and table is not None:
             rows = [_row(one) for one in await warehouse.quarantined_rows(table, limit)]
         else:
-            if action == "drop" and table is not None:
-                dropped = await warehouse.drop_quarantined(table, batch_id=batch or None, reason=reason or None)
-                get_run_logger().info("%s: %s rows let go", table, dropped)
             rows = [group_row(group) for group in await warehouse.quarantined(table)]
     await publish(TableArtifact(key="quarantine", table=rows, description=f"quarantine {action}"))
     return rows
@@ -84,6 +86,14 @@ async def _replay(contract: Contract, table: str | None) -> None:
         batches = await _batches(warehouse, table)
     tables = [t for t in contract.tables if t.name in batches]
     await replayed(contract, tables, only={batch for of in batches.values() for batch in of})
+
+
+async def _drop(contract: Contract, table: str, *, batch: str | None, reason: str | None) -> None:
+    settings, google = WarehouseSettings.from_environment(), google_access()
+    async with leased(f"source:{source_of(contract, table)}"), open_warehouse(settings, google) as warehouse:
+        await warehouse.ensure(contract)
+        dropped = await warehouse.drop_quarantined(table, batch_id=batch or None, reason=reason or None)
+    get_run_logger().info("%s: %s rows let go", table, dropped)
 
 
 async def _batches(warehouse: Warehouse, table: str | None) -> dict[str, set[str]]:

@@ -19,14 +19,17 @@ from flows.alerts import tell_slack
 from flows.artifacts import publish
 from flows.failures import Failure
 from flows.gcp import google_access
+from flows.leases import leased
 from flows.load import LoadFailed, run_id, source_of
 from flows.naming import tables_name
 from flows.parameters import Tables
 from flows.report import load_rows
 from flows.settings import FlowSettings
+from flows.time_limit import time_limited
 
 
 @flow(name="replay", flow_run_name=tables_name, on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def replay(tables: Tables = ()) -> list[LoadResult]:
     """Load every batch in the lake again: after a column was added to the contract, or a rule was corrected.
 
@@ -53,15 +56,38 @@ async def replayed(
     contract: Contract, tables: Sequence[Table], *, only: Collection[str] | None = None
 ) -> list[LoadResult]:
     """Replay tables, or only these batches of them. Raises LoadFailed."""
+    results: list[LoadResult] = []
+    failures: list[Failure] = []
+    for source in dict.fromkeys(table.source for table in tables):
+        mine = [table for table in tables if table.source == source]
+        try:
+            done, failed = await _replay_source(contract, source, mine, only)
+        except MgdwError as error:
+            failures += [Failure.of("replay", table.name, error) for table in mine]
+        else:
+            results += done
+            failures += failed
+    rows = load_rows(results, failures)
+    await publish(TableArtifact(key="replay", table=rows, description="What the lake brought to STG again"))
+    if failures:
+        raise LoadFailed("replay", failures, results)
+    return results
+
+
+async def _replay_source(
+    contract: Contract, source: str, tables: Sequence[Table], only: Collection[str] | None
+) -> tuple[list[LoadResult], list[Failure]]:
+    """Replay tables of one source, while no other run loads from it. Raises MgdwError when it cannot begin."""
+    results: list[LoadResult] = []
+    failures: list[Failure] = []
     settings = WarehouseSettings.from_environment()
     google = google_access()
     lake = open_lake(settings, google)
-    results: list[LoadResult] = []
-    failures: list[Failure] = []
-    async with open_warehouse(settings, google) as warehouse:
+    async with leased(f"source:{source}") as lease, open_warehouse(settings, google) as warehouse:
         await warehouse.ensure(contract)
 
         async def load(table: Table, manifest: Manifest) -> LoadResult:
+            await lease.check()
             return await warehouse.load(table, manifest, lake, run_id=run_id(), again=True)
 
         for table in tables:
@@ -71,11 +97,7 @@ async def replayed(
                 await _tell(table, outcome, warehouse)
             except MgdwError as error:
                 failures.append(Failure.of("replay", table.name, error))
-    rows = load_rows(results, failures)
-    await publish(TableArtifact(key="replay", table=rows, description="What the lake brought to STG again"))
-    if failures:
-        raise LoadFailed("replay", failures, results)
-    return results
+    return results, failures
 
 
 async def _tell(table: Table, outcome: Replayed, warehouse: Warehouse) -> None:
