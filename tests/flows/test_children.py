@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from prefect.client.base import PrefectHttpxAsyncClient
 from prefect.client.schemas.objects import StateType
@@ -18,6 +20,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Cancelled
 
 from connectors.errors import LeaseHeld
+from flows.children import QUEUE
 from flows.daily_refresh import DailySummary
 from flows.dbt import DbtFailed, DbtNode
 from flows.failures import Failure, StepFailed
@@ -146,6 +149,26 @@ async def test_run_again_after_tableau_alone_failed_only_tableau_is_repeated(poo
     await parent.retry()
     await parent.ends()
     assert pool.counts() == {**dict.fromkeys(SOURCES, 1), "dbt/dbt": 2, "tableau/tableau": 2}
+
+
+async def test_of_two_children_that_make_their_queue_at_once_the_one_that_is_refused_starts_as_well(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+    send = httpx.AsyncClient.send
+
+    async def refusing(self: httpx.AsyncClient, request: httpx.Request, **more: Any) -> httpx.Response:
+        """What the server says when the other one made the queue between its look for it and its own making."""
+        if request.method == "POST" and request.url.path.endswith("/create_flow_run") and not refused:
+            refused.append(json.loads(request.content)["work_queue_name"])
+            return httpx.Response(409, json={"detail": "Data integrity conflict."}, request=request)
+        return await send(self, request, **more)
+
+    monkeypatch.setattr(httpx.AsyncClient, "send", refusing)
+    summary: DailySummary = await (await Parent.create(pool.client)).ends()
+    assert refused == [QUEUE]
+    assert not summary.failures
+    assert pool.counts() == {**dict.fromkeys(CHILDREN, 1), "dbt/dbt": 2}
 
 
 async def test_a_child_that_crashed_is_started_again(pool: Pool) -> None:
