@@ -1,4 +1,4 @@
-"""Taking a mixed dbt project apart, as flows: what the commands do, with artifacts in the UI."""
+"""Taking a mixed dbt project and its workbooks apart, as flows: what the commands do, with artifacts in the UI."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from flows.failures import Failure, StepFailed
 from flows.parameters import PathOrNone
 from split.report import Findings, decisions, progress
 from split.stages import Inputs, Reported, classified, disagreements, proposed, verified
+from split.workbooks import workbooks_read
 
 
 @flow(name="split-classify", on_failure=[tell_slack], on_crashed=[tell_slack])
@@ -86,6 +87,50 @@ async def split_verify(project: Path, facts: Path, proposal: Path, extracts: Pat
         remedy = f"Look at its differences on {reported.page}."
         raise StepFailed("split", [Failure("split", name, "old and new are not the same", remedy) for name in wrong])
     return {check.name: check.verdict.value for check in reported.findings.checks}
+
+
+@flow(name="split-workbooks", on_failure=[tell_slack], on_crashed=[tell_slack])
+async def split_workbooks(
+    workbooks: Path, facts: Path, output: Path, project: PathOrNone = None, schema_file: PathOrNone = None
+) -> dict[str, int]:
+    """Say of every calculation, query and filter of Tableau workbooks what it is about; write changed copies.
+
+    Args:
+        workbooks: A workbook or data source, or a folder of them, where the run happens; they are not changed.
+        facts: The facts file (YAML).
+        output: Folder for the copies and the report.
+        project: Folder of the dbt project that makes the tables which the workbooks read.
+        schema_file: File with the rows of INFORMATION_SCHEMA.COLUMNS as JSON.
+
+    Returns:
+        items by class.
+
+    Raises:
+        ConfigurationError: the workbooks, the facts or the project cannot be read, or the output folder is in use.
+        StepFailed: a file, or a text in one, could not be read; the rest was.
+    """
+    found = await asyncio.to_thread(
+        workbooks_read, [workbooks], facts, project=project, schema=schema_file, output=output
+    )
+    table = [
+        {
+            "workbook": w.path,
+            "line": i.line,
+            "item": f"{i.what} {i.name}",
+            "class": i.kind.value,
+            "state": i.state.value,
+        }
+        for w in found.report.workbooks
+        for i in w.items
+    ]
+    await publish(TableArtifact(key="split-workbooks", table=table, description="Items of the workbooks"))
+    if found.page is not None:
+        link = found.page.resolve().as_uri()
+        await publish(LinkArtifact(key="split-workbooks-report", link=link, link_text="The report of the workbooks"))
+    if problems := found.report.problems:
+        remedy = f"Correct it, or see what else was read on {found.page}."
+        raise StepFailed("split", [Failure("split", f"{p.path}:{p.line}", p.message, remedy) for p in problems])
+    return found.report.counts()
 
 
 async def _publish(reported: Reported) -> None:

@@ -1,4 +1,4 @@
-"""`mgdw split`: the stages of taking a mixed dbt project apart, at a terminal.
+"""`mgdw split`: the stages of taking a mixed dbt project and its workbooks apart, at a terminal.
 
 Status 0: done. 1: not done, because of what the message names. 2: done, and something is not as it should be: a file
 that could not be read, a model that differs, a value that is not declared.
@@ -24,6 +24,7 @@ from split.check_facts import facts_tests
 from split.leaks import Leak
 from split.report import State, decisions, progress
 from split.report_model import FactsCheck, ModelReport
+from split.report_workbooks import unclear_tables
 from split.stages import (
     Inputs,
     Reported,
@@ -38,7 +39,9 @@ from split.stages import (
     verified,
 )
 from split.stages import leaks as find_leaks
+from split.tableau.items import ItemState
 from split.verify.check_model import Verdict
+from split.workbooks import COPIES, WorkbooksRead, workbooks_read
 
 EXAMPLE = """\
 version: 1
@@ -142,6 +145,30 @@ def verify(
 
 
 @app.command
+def workbooks(
+    paths: Annotated[list[Path], Parameter(help="Workbooks and data sources (.twb, .twbx, .tds, .tdsx), or folders.")],
+    *,
+    facts: FactsFile,
+    project: Annotated[Path | None, Parameter(help="dbt project that makes the tables which they read.")] = None,
+    output: Annotated[Path | None, Parameter(help="Folder for changed copies, workbooks.html, .csv and .json.")] = None,
+    schema: Schema = None,
+    compiled: Compiled = None,
+    dialect: Annotated[str | None, Parameter(help="Of custom SQL; that of each connection otherwise.")] = None,
+) -> None:
+    """Say of every calculation, query and filter of Tableau workbooks what it is about; write changed copies.
+
+    Without --output nothing is written.
+    """
+    _end(
+        _tell_workbooks(
+            workbooks_read(
+                paths, facts, project=project, schema=schema, compiled=compiled, dialect=dialect, output=output
+            )
+        )
+    )
+
+
+@app.command
 def leaks(
     project: Annotated[Path, Parameter(help="Folder of the new project.")],
     *,
@@ -229,6 +256,51 @@ def _tell(reported: Reported) -> int:
     return _INCOMPLETE if reported.unfinished else 0
 
 
+def _tell_workbooks(found: WorkbooksRead) -> int:
+    """What was found in workbooks, on one screen; the status."""
+    report = found.report
+    states = ", ".join(f"{count} {state}" for state, count in report.states().items()) or "nothing to judge"
+    sources = sum(len(w.sources) for w in report.workbooks)
+    _out.print(
+        f"[bold]{_counted(len(report.workbooks), 'document')}[/], {_counted(sources, 'data source')}, "
+        f"{_counted(len(report.items), 'item')}: {states}"
+    )
+    grid = _grid("class", "items", "of them unused", "for example")
+    for kind, count in report.counts().items():
+        of_kind = [item for item in report.items if item.kind.value == kind]
+        unused = sum(item.unused for item in of_kind)
+        grid.add_row(kind, str(count), str(unused), ", ".join(escape(i.name) for i in of_kind[:3]))
+    _out.print(grid)
+    placed = [(workbook.path, item) for workbook in report.workbooks for item in workbook.items]
+    for state, title in ((ItemState.goes, "To be removed"), (ItemState.by_hand, "Left to a person")):
+        of_state = [(path, i) for path, i in placed if i.state is state and not i.broken and not i.only_tables]
+        lines = [f"{path}:{i.line}: {i.what} {i.name!r}{f': {i.left[0]}' if i.left else ''}" for path, i in of_state]
+        _listed(title, lines)
+    literals = [
+        f"{path}:{item.line}: {u.column} is compared with {u.literal!r}, which is not declared"
+        + (f" (looks like {u.looks_like!r})" if u.looks_like else "")
+        for path, item in placed
+        for u in item.literals
+    ]
+    _listed("Unknown literals", literals)
+    unclear = unclear_tables(report)
+    _listed("Tables not known", [f"{why} ({_counted(len(paths), 'document')})" for why, paths in unclear.items()])
+    if waiting := sum(item.only_tables for item in report.items):
+        _line(f"{_counted(waiting, 'item')} of these tables may hold Enterprise logic that cannot be seen yet")
+    unread = [f"{p.path}{f':{p.line}' if p.line else ''}: {p.message}" for p in report.problems]
+    _listed("Not understood; the rest was", unread)
+    words = sum(len(workbook.words) for workbook in report.workbooks)
+    _line(f"Outside these items: {_counted(words, 'place')} that name Enterprise, in titles, captions and the like")
+    if found.page is not None:
+        _line(f"{_counted(len(found.copies), 'changed copy', 'changed copies')} in {found.page.parent / COPIES}")
+        _line(f"Page: {found.page}")
+    return _INCOMPLETE if report.problems else 0
+
+
+def _counted(count: int, one: str, several: str = "") -> str:
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 def _tell_leaks(found: Sequence[Leak]) -> None:
     """Places by file or column, with the words that they have."""
     words: dict[str, dict[str, None]] = {}
@@ -267,7 +339,7 @@ def _grid(*names: str) -> Table:
     grid = Table(box=SIMPLE, pad_edge=False)
     for name in names:
         grid.add_column(
-            name, overflow="fold", justify="right" if name in ("models", "rows", "of them unused") else "left"
+            name, overflow="fold", justify="right" if name in ("models", "items", "rows", "of them unused") else "left"
         )
     return grid
 

@@ -176,7 +176,7 @@ def models_csv(findings: Findings) -> str:
         "types changed", "columns dropped", "downstream models", "dashboards", "verified",
         "old filtered to Commercial", "evidence",
     )  # fmt: skip
-    return _csv(header, (_model_row(findings, model) for model in findings.project.models))
+    return csv_text(header, (_model_row(findings, model) for model in findings.project.models))
 
 
 def cuts_csv(findings: Findings) -> str:
@@ -197,7 +197,7 @@ def cuts_csv(findings: Findings) -> str:
         for m in findings.project.models
         for c in m.cuts
     )
-    return _csv(header, rows)
+    return csv_text(header, rows)
 
 
 def write_report(findings: Findings, folder: Path) -> Path:
@@ -271,7 +271,8 @@ class _Shown:
     text: str
 
 
-def _csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def csv_text(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV, in cells that no spreadsheet runs."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(header)

@@ -35,7 +35,7 @@ from split.verify.data import generate
 from split.verify.extracts import ExtractRefused
 
 _CHECK = "facts.json"
-_OTHER_FOLDER = "Name an empty folder, or one that this command made earlier. Nothing was written."
+OTHER_FOLDER = "Name an empty folder, or one that this command made earlier. Nothing was written."
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Reported:
 
 def classified(inputs: Inputs, output: Path) -> Reported:
     """Classify a project and write the report. Nothing else is written, nothing is run."""
-    _claim(output, apart_from=inputs.project)
+    claim(output, apart_from=inputs.project)
     project = read_project(inputs)
     findings = Findings(project=classify_project(project), facts=_known_check(output))
     return Reported(findings, write_report(findings, output))
@@ -92,7 +92,7 @@ def proposed(inputs: Inputs, output: Path, *, types: bool = False) -> tuple[Repo
     Args:
         types: build old and new in DuckDB and cast the columns whose type changed; for projects in DuckDB's dialect.
     """
-    _claim(output, apart_from=inputs.project)
+    claim(output, apart_from=inputs.project)
     project = read_project(inputs)
     if types and project.dialect != "duckdb":
         raise ConfigurationError(
@@ -104,7 +104,7 @@ def proposed(inputs: Inputs, output: Path, *, types: bool = False) -> tuple[Repo
     try:
         proposal = propose(project, report, output)
     except (NotEmpty, ValueError) as error:
-        raise ConfigurationError(str(error), remedy=_OTHER_FOLDER) from None
+        raise ConfigurationError(str(error), remedy=OTHER_FOLDER) from None
     findings = Findings(project=report, facts=_known_check(output))
     return Reported(findings, write_report(findings, output)), proposal
 
@@ -221,7 +221,7 @@ def read_project(inputs: Inputs) -> Project:
 
 def keep_check(found: FactsCheck, output: Path) -> None:
     """Put what a check found where the next report shows it. Raises ConfigurationError for a folder in use."""
-    _claim(output)
+    claim(output)
     (output / _CHECK).write_text(found.model_dump_json(indent=2), encoding="utf-8")
 
 
@@ -249,14 +249,14 @@ def relations(project: Project) -> Callable[[str], str]:
     return lambda table: known.get(table.lower(), table)
 
 
-def _claim(output: Path, *, apart_from: Path | None = None) -> None:
+def claim(output: Path, *, apart_from: Path | None = None) -> None:
     """Mark a folder as ours. Raises ConfigurationError where it holds anything else, or is the project or around it."""
     target = output.resolve()
     project = apart_from.resolve() if apart_from is not None else None
     if project is not None and (target == project or project in target.parents or target in project.parents):
-        raise ConfigurationError(f"{output}: is not apart from the project {apart_from}", remedy=_OTHER_FOLDER)
+        raise ConfigurationError(f"{output}: is not apart from the project {apart_from}", remedy=OTHER_FOLDER)
     if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / MARK).is_file())):
-        raise ConfigurationError(f"{output}: is in use", remedy=_OTHER_FOLDER)
+        raise ConfigurationError(f"{output}: is in use", remedy=OTHER_FOLDER)
     target.mkdir(parents=True, exist_ok=True)
     (target / MARK).write_text("Written by `mgdw split`; the next run replaces it.\n", encoding="utf-8")
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from split.facts import Fact
 from split.sql.conditions import Reading, Syntax
-from split.sql.edits import apart, patched
+from split.sql.edits import Edit, apart, patched, replace
+from split.sql.engine import Cut
 from split.sql.rewrite import Rewrite
 from split.sql.scope import Relation, Scope
+from split.sql.spans import Tree
 from split.sql.values import FALSE, TRUE, Lit, Value
 from split.tableau.expressions import DATA, is_iif, parse
-from split.tableau.grammar import FormulaError
+from split.tableau.grammar import COMMENT, FormulaError
 
 __all__ = ["Folded", "FormulaError", "fold", "parse"]
 
@@ -31,19 +32,23 @@ _TABLEAU = Syntax(
 )
 
 
+_TAKE_NULL = (exp.If, exp.Case, exp.Paren, exp.In, exp.Coalesce, exp.Is)
+_CASTS = ("FLOAT", "INT", "STR", "DATE", "DATETIME")
+
+
 @dataclass(frozen=True)
 class Folded:
     """A formula without what the facts rule out.
 
     Attributes:
         text: the formula after all cuts.
-        cuts: (rule, facts) of each cut, in order.
+        cuts: in order; their lines are those of the formula.
         left: what is left to a person.
-        result: what is known of the formula's value, for the fields that use it.
+        result: what is known of the formula's value, for the fields that use it; it knows the values that are gone.
     """
 
     text: str
-    cuts: tuple[tuple[str, tuple[Fact, ...]], ...]
+    cuts: tuple[Cut, ...]
     left: tuple[str, ...]
     result: Value
 
@@ -59,19 +64,59 @@ def fold(formula: str, fields: Mapping[str, Value]) -> Folded:
     """
     known = Relation({name.lower(): value for name, value in fields.items()}, complete=False)
     scope = Scope({DATA: known})
-    cuts: list[tuple[str, tuple[Fact, ...]]] = []
+    cuts: list[Cut] = []
     left: dict[str, None] = {}
     text = formula
+    before: Value | None = None
     while True:
         tree = parse(text)
         rewrite = _FormulaRewrite(tree, _NoTables(), frozenset(), last=True, syntax=_TABLEAU)
         result = rewrite.expression(tree.root, scope)
+        before = before or result
         left.update(dict.fromkeys(refusal.reason for refusal in rewrite.refusals))
         edits = apart(rewrite.edits)
         if not edits:
-            return Folded(text, tuple(cuts), tuple(left), result)
-        cuts += [(edit.rule, tuple(sorted(edit.facts, key=str))) for edit in edits]
+            text = _typed_nulls(tree) if cuts else text
+            return Folded(text, tuple(cuts), tuple(left), _remembering(result, before))
+        cuts += [_cut(text, edit) for edit in edits]
         text = patched(text, edits)
+
+
+def null_operands(formula: str) -> int:
+    """How many NULLs without a type operators and functions are given; Tableau may refuse them. Raises FormulaError."""
+    nulls = [node for node in parse(formula).root.find_all(exp.Null) if node.parent is not None]
+    return sum(not isinstance(null.parent, _TAKE_NULL) and not _is_typed(null) for null in nulls)
+
+
+def _is_typed(null: exp.Null) -> bool:
+    return isinstance(null.parent, exp.Anonymous) and str(null.parent.this) in _CASTS
+
+
+def _typed_nulls(tree: Tree) -> str:
+    """The formula where numbers are summed or values counted that are only NULL: any number type does."""
+    edits: list[Edit] = []
+    for node in tree.root.find_all(exp.Null):
+        counted = isinstance(node.parent, exp.Distinct) and isinstance(node.parent.parent, exp.Count)
+        span = tree.span(node)
+        if span is not None and (counted or isinstance(node.parent, exp.Sum | exp.Avg | exp.Count)):
+            edits.append(replace("a NULL with a type", (), span, "FLOAT(NULL)"))
+    return patched(tree.sql, edits)
+
+
+def _remembering(result: Value, before: Value) -> Value:
+    """A value that still knows what it could be before the cuts: the fields that use it test for that, too."""
+    if result.now is None:
+        return result
+    return Value(result.now, result.gone | {gone for gone in before.gone if gone[0] not in result.now})
+
+
+def _cut(text: str, edit: Edit) -> Cut:
+    removed = " … ".join(" ".join(text[a:b].split()) for a, b in edit.deletes)
+    comments = tuple(c.group().strip() for a, b in edit.deletes for c in COMMENT.finditer(text, a, b))
+    added = " … ".join(piece.strip() for _, piece in edit.inserts)
+    facts = tuple(sorted(edit.facts, key=str))
+    line = text.count("\n", 0, edit.span[0]) + 1
+    return Cut(edit.rule, facts, line, removed, added, comments, edit.type_at_risk)
 
 
 class _FormulaRewrite(Rewrite):

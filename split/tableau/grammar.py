@@ -7,6 +7,7 @@ Sources: Tableau's pages "Operators in Tableau" (order of operators), "Create Le
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +72,9 @@ COMMENT: /\/\/[^\n\r]*|\/\*[\s\S]*?\*\//
 """
 
 
+COMMENT = re.compile(r"//[^\n\r]*|/\*[\s\S]*?\*/")
+
+
 class FormulaError(ValueError):
     """A formula that cannot be parsed. `line` and `column` are where, from 1."""
 
@@ -99,7 +103,15 @@ def parsed(formula: str) -> Tree[Any]:
         raise FormulaError(f"{error.char!r} is not expected here", error.line, error.column) from error
     except UnexpectedInput as error:
         token = getattr(error, "token", "")
+        if getattr(token, "type", "") == "$END":
+            raise FormulaError("the formula ends too early", formula.count("\n") + 1, 1) from error
         raise FormulaError(f"{str(token)!r} is not expected here", max(error.line, 1), max(error.column, 1)) from error
+
+
+def calls(formula: str) -> list[tuple[str, int]]:
+    """The functions that a formula calls, in capitals, with their lines. Raises FormulaError."""
+    found = parsed(formula).iter_subtrees_topdown() if formula.strip() else ()
+    return [(str(t.children[0]).upper(), t.meta.line) for t in found if t.data == "call"]
 
 
 def words(formula: str) -> list[Word]:

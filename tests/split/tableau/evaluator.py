@@ -135,7 +135,7 @@ _AGGREGATES: dict[str, Callable[[list[Any]], Any]] = {
     "ATTR": lambda v: None if not v else v[0] if len(set(v)) == 1 else _MANY,
 }  # fmt: skip
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "LOWER": str.lower, "UPPER": str.upper, "TRIM": lambda a: a.strip(" "), "LEN": len,
+    "LOWER": str.lower, "UPPER": str.upper, "TRIM": lambda a: a.strip(" "), "LEN": len, "FLOAT": float,
     "CONTAINS": lambda a, b: b in a, "STARTSWITH": str.startswith, "ENDSWITH": str.endswith,
     "MIN": min, "MAX": max,
 }  # fmt: skip

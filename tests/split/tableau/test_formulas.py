@@ -23,7 +23,7 @@ FOLDED = {
     "IIF([Line]=='Ent', 1, [A]+1)*2": "([A]+1)*2",
     "IIF([Line]<>'Ent', [A], 0, 7)": "[A]",
     "IIF([A]>1, IF [Line] = 'Ent' THEN 1 ELSE 2 END, 3)": "IIF([A]>1, 2, 3)",
-    "SUM(IF [Brand]='Ent' THEN [A] END)": "SUM(null)",
+    "SUM(IF [Brand]='Ent' THEN [A] END)": "SUM(FLOAT(NULL))",
     "{FIXED [Brand], [Id] : SUM(IF [Brand] <> 'Ent' THEN [A] END)}": (
         "{FIXED [Brand], [Id] : SUM(IF NOT ISNULL([Brand]) THEN [A] END)}"
     ),
