@@ -15,6 +15,7 @@ from split.reading import Lookups, ModelReader, Reading
 from split.report_model import LeftReport, ModelReport, ProjectReport
 from split.sql.engine import Kind, base_relation
 from split.sql.scope import Relation
+from split.sql.types import Type, type_named
 from split.sql.values import ANY
 
 __all__ = ["Project", "ProjectError", "classify_project", "load_project"]
@@ -52,7 +53,8 @@ class _Side:
         key = name.lower()
         if key in self.models:
             return self.models[key]
-        return base_relation(name, self.facts, self.project.schema.get(key) or self.headers.get(key))
+        columns = self.project.schema.get(key) or self.headers.get(key)
+        return base_relation(name, self.facts, columns, self._types(key))
 
     def compiled(self, name: str) -> Relation | None:
         """By a name of compiled SQL."""
@@ -66,13 +68,21 @@ class _Side:
             found = replace(found, columns=values, complete=True)
         if found is not None and node.resource == "snapshot":
             found = replace(found, columns={**found.columns, **dict.fromkeys(_SNAPSHOT_COLUMNS, ANY)})
+        if found is not None and (types := self._types(node.name.lower())):
+            found = replace(found, types={**types, **found.types})
         declared = base_relation(node.name, self.facts, columns)
         if declared is not None and self.facts.of(node.name) is not None:
-            known = found or Relation()
+            known = found or Relation(types=declared.types)
             empty = declared.empty if declared.empty is not None else known.empty
             own = {c: v for c, v in declared.columns.items() if v.known}
             found = replace(known, columns={**known.columns, **own}, empty=empty)
         self.models[node.name.lower()] = found
+
+    def _types(self, name: str) -> dict[str, Type]:
+        """The declared types of a table's columns that are known by name."""
+        dialect = self.project.dialect
+        named = {column: type_named(type_, dialect) for column, type_ in self.project.types.get(name, {}).items()}
+        return {column: type_ for column, type_ in named.items() if type_ is not None}
 
 
 class _Reading:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from split.dbt.compiled import Compiled, read_compiled
+from split.dbt.schema import ProjectError, information_schema, yaml_schema
 from split.dbt.yaml_text import Entry, NotYaml, read_yaml
 from split.facts import Facts
 from split.report_model import Problem
@@ -23,10 +23,6 @@ _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _MATERIALIZED = re.compile(r"""\bmaterialized\s*=\s*['"](\w+)['"]""")
 _SNAPSHOT = re.compile(r"\{%[-+]?\s*snapshot\s+(\w+)")
 _MACRO = re.compile(r"\{%[-+]?\s*(?:macro|test)\s+(\w+)")
-
-
-class ProjectError(ValueError):
-    """The folder is no dbt project, or what should describe it cannot be read. Says what to do."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +70,7 @@ class Project:
         seeds: CSV file by name.
         macros: the file and text of each macro by name.
         schema: all columns of a table, in order, where they are known: sources as `source.table`, models by name.
+        types: of columns by table, as the warehouse names them.
         relations: what a table is called in compiled SQL (`schema.table`, lower case) to our name of it.
         compiled: compiled SQL by node name.
         variables: `vars:` of dbt_project.yml, as written.
@@ -91,6 +88,7 @@ class Project:
     yaml: Mapping[str, str] = field(default_factory=dict[str, str])
     exposures: tuple[Exposure, ...] = ()
     schema: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    types: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     compiled: Compiled = field(default_factory=Compiled)
     variables: Mapping[str, Entry] = field(default_factory=dict[str, Entry])
     problems: tuple[Problem, ...] = ()
@@ -122,7 +120,8 @@ def load_project(
     """Read a project's folder.
 
     Args:
-        schema: JSON rows of INFORMATION_SCHEMA.COLUMNS (table_schema, table_name, column_name, ordinal_position).
+        schema: JSON rows of INFORMATION_SCHEMA.COLUMNS (table_schema, table_name, column_name, ordinal_position,
+            data_type).
         compiled: dbt's target folder; the project's own `target` where it is there.
         dialect: of the SQL; that of the manifest or of the project's profile otherwise, BigQuery as a last resort.
 
@@ -149,9 +148,9 @@ class _Loading:
         nodes = [*self._models(), *self._snapshots(trees)]
         compiled, problems = read_compiled(target, {n.name: n.text for n in nodes if n.path.endswith(".sql")})
         self._problems += [Problem(path=p or _path_of(nodes, n), line=0, message=m) for n, p, m in problems]
-        sources, known = _sources(trees)
+        sources, known = yaml_schema(trees, self._settings)
         if schema is not None:
-            known.update(_information_schema(schema, sources))
+            known = known.updated(information_schema(schema, sources))
         variables = self._settings.get("vars")
         return Project(
             path=self._path,
@@ -165,7 +164,8 @@ class _Loading:
             tests=tuple(self._files("test-paths", "tests", ".sql")),
             yaml=yaml,
             exposures=tuple(_exposures(trees)),
-            schema=known,
+            schema=known.columns,
+            types=known.types,
             compiled=compiled.naming(sources),
             variables={key.text: value for key, value in variables.pairs()} if variables is not None else {},
             problems=tuple(self._problems),
@@ -276,25 +276,6 @@ def _node(name: str, file: SourceFile, resource: Literal["model", "snapshot"]) -
     return Node(name, file.path, file.text, resource, found, tuple(refs), tuple(sources))
 
 
-def _sources(trees: Mapping[str, Entry]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """`schema.identifier` of each source to its name, and the columns of those of which every column has a type.
-
-    Columns listed to be described are often only some of them; whoever writes down types wrote down the schema.
-    """
-    names: dict[str, str] = {}
-    columns: dict[str, tuple[str, ...]] = {}
-    for tree in trees.values():
-        for source in tree.list("sources"):
-            schema = source.word("schema") or source.word("name")
-            for table in source.list("tables"):
-                name = f"{source.word('name')}.{table.word('name')}"
-                names[f"{schema}.{table.word('identifier') or table.word('name')}".lower()] = name
-                listed = list(table.list("columns"))
-                if listed and all(column.word("data_type") for column in listed):
-                    columns[name.lower()] = tuple(column.word("name").lower() for column in listed)
-    return names, columns
-
-
 def _exposures(trees: Mapping[str, Entry]) -> Iterator[Exposure]:
     for path, tree in trees.items():
         for entry in tree.list("exposures"):
@@ -303,31 +284,3 @@ def _exposures(trees: Mapping[str, Entry]) -> Iterator[Exposure]:
         for entry in tree.list("semantic_models"):
             if found := REF.search(entry.word("model")):
                 yield Exposure(entry.word("name"), path, entry.line, (found["model"],))
-
-
-def _information_schema(file: Path, sources: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Columns by our names. A table that two schemas have in different shapes is left out unless it is a source."""
-    try:
-        rows: Any = json.loads(file.read_text(encoding="utf-8"))
-        found: dict[tuple[str, str], list[tuple[int, str]]] = {}
-        for place, row in enumerate(rows):
-            cells = {key.lower(): value for key, value in row.items()}
-            table = str(cells["table_schema"]).lower(), str(cells["table_name"]).lower()
-            position = int(cells.get("ordinal_position") or place)
-            found.setdefault(table, []).append((position, str(cells["column_name"]).lower()))
-    except FileNotFoundError:
-        raise ProjectError(f"{file}: there is no such file.") from None
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ProjectError(
-            f"{file}: expected a JSON list of rows of INFORMATION_SCHEMA.COLUMNS with table_schema, table_name and "
-            f"column_name ({type(error).__name__}: {error})."
-        ) from error
-    columns: dict[str, tuple[str, ...]] = {}
-    twice: set[str] = set()
-    for (schema, table), named in found.items():
-        ordered = tuple(column for _, column in sorted(named))
-        if (source := sources.get(f"{schema}.{table}")) is not None:
-            columns[source.lower()] = ordered
-        elif columns.setdefault(table, ordered) != ordered:
-            twice.add(table)
-    return {name: ordered for name, ordered in columns.items() if name not in twice}

@@ -10,9 +10,10 @@ from split.facts import Fact
 from split.sql.conditions import Conditions, Reading
 from split.sql.edits import Edit, delete, keep, replace, without_item
 from split.sql.evaluate import when
+from split.sql.infer import results
 from split.sql.scope import Scope
 from split.sql.spans import Span
-from split.sql.types import Type, type_of, type_of_all
+from split.sql.types import NULL_TYPE, Type
 from split.sql.values import FALSE, TRUE, Scalar
 from split.sql.variance import Variance, variance
 
@@ -38,20 +39,23 @@ class Branches(Conditions):
             if verdict is not None and verdict.scalar == FALSE:
                 if len(arms) == 1:
                     if whole or (default is not None and default.find(exp.Column)):
-                        self._only(node, default, verdict.facts)
+                        self._only(node, default, verdict.facts, scope)
                         return
                     self.refuse(node, _CONSTANT)
                     return
-                results = [*(a.args["true"] for a in arms if a is not arm), *([default] if default else [])]
-                risk = self._type_at_risk([arm.args["true"]], results)
+                left = [r for r in results(node) if r is not arm.args["true"]]
+                if whole and all(isinstance(r.unnest(), exp.Null) for r in left):
+                    self._only(node, None, verdict.facts, scope)
+                    return
+                risk = self._type_at_risk([arm.args["true"]], left, scope)
                 edit = delete("a branch that is never taken", verdict.facts, self._arm(arm), type_at_risk=risk)
                 self.edits.append(edit)
                 return
             if verdict is not None and verdict.scalar == TRUE and (whole or place):
                 if place == 0:
-                    self._only(node, arm.args["true"], verdict.facts)
+                    self._only(node, arm.args["true"], verdict.facts, scope)
                 else:
-                    self._last(node, arm, verdict.facts)
+                    self._last(node, arm, verdict.facts, scope)
                 return
             rest = self._evaluator.assume(condition, rest, {FALSE, None})
         self._inside_arms(node, [(a.this, a.args["true"]) for a in arms], default, scope, compared=node.this)
@@ -61,7 +65,7 @@ class Branches(Conditions):
         if verdict is not None and variance(node) is Variance.none:
             part = node.args["true"] if verdict.scalar == TRUE else node.args.get("false")
             if whole or (part is not None and part.find(exp.Column)):
-                self._only(node, part, verdict.facts)
+                self._only(node, part, verdict.facts, scope)
             else:
                 self.refuse(node, _CONSTANT)
             return
@@ -86,19 +90,20 @@ class Branches(Conditions):
         if default is not None and rest is not None:
             self.fold(default, rest)
 
-    def _only(self, node: exp.Expr, part: exp.Expr | None, facts: frozenset[Fact]) -> None:
+    def _only(self, node: exp.Expr, part: exp.Expr | None, facts: frozenset[Fact], scope: Scope) -> None:
         """Only this branch is left; NULL where it is not written."""
         span = self.tree.span(node)
         if span is None:
             return
-        removed = [r for r in _results(node) if r is not part]
+        whole = self._types.agreed(results(node), scope)
         if part is None:
-            type_ = type_of_all(removed)
-            written = self._null(type_)
+            written = self._null(whole)
             self.edits.append(replace("no branch is ever taken", facts, span, written, type_at_risk=written == "null"))
         elif (inner := self.tree.span(part)) and not self._would_name(node, part):
-            before, after = _marks(node, part)
-            risk = self._type_at_risk(removed, [part])
+            own = self._types.of(part, scope)
+            cast = self._cast(whole) if own is not None and own != whole else None
+            before, after = cast or _marks(node, part)
+            risk = cast is None and self._type_at_risk([r for r in results(node) if r is not part], [part], scope)
             edit = keep("only one branch is taken", facts, span, inner, before=before, after=after, type_at_risk=risk)
             self.edits.append(edit)
 
@@ -109,15 +114,22 @@ class Branches(Conditions):
 
     def _null(self, type_: Type | None) -> str:
         """NULL, of a type where one is known."""
-        if type_ is None or self._syntax.typed_null is None or self.tree.dialect is None:
-            return "null"
-        return self._syntax.typed_null.format(type_.written(self.tree.dialect))
+        before, after = self._cast(type_) or ("", "")
+        return f"{before}null{after}"
 
-    def _type_at_risk(self, removed: Sequence[exp.Expr], left: Sequence[exp.Expr]) -> bool:
+    def _cast(self, type_: Type | None) -> tuple[str, str] | None:
+        """What makes an expression one of a type; None where the type is not known."""
+        if type_ in (None, NULL_TYPE) or self._syntax.cast is None or self.tree.dialect is None:
+            return None
+        before, after = self._syntax.cast
+        return before, after.format(type_.written(self.tree.dialect))
+
+    def _type_at_risk(self, removed: Sequence[exp.Expr], left: Sequence[exp.Expr], scope: Scope) -> bool:
         """Whether the results that go may have given the whole a type that the others do not."""
-        typed = [type_of(r) for r in removed if not isinstance(r, exp.Null)]
-        kept = type_of_all([r for r in left if not isinstance(r, exp.Null)])
-        return bool(typed) and any(t is None or t != kept for t in typed)
+        if all(isinstance(r.unnest(), exp.Null) for r in removed):
+            return False
+        kept = self._types.agreed(left, scope)
+        return kept is None or kept != self._types.agreed([*removed, *left], scope)
 
     def _arm(self, arm: exp.If) -> Span:
         """From the word that opens a branch to the next branch, ELSE or END."""
@@ -133,7 +145,7 @@ class Branches(Conditions):
         # `IF a THEN x ELSEIF b`: the first branch goes without its IF, and the second loses its ELSEIF instead.
         return condition[0], next(t.start for t in words if t.start > end.start)
 
-    def _last(self, node: exp.Case, arm: exp.If, facts: frozenset[Fact]) -> None:
+    def _last(self, node: exp.Case, arm: exp.If, facts: frozenset[Fact], scope: Scope) -> None:
         """An arm that is always taken becomes the ELSE."""
         start, _ = self._arm(arm)
         span, result = self.tree.span(node), self.tree.span(arm.args["true"])
@@ -144,7 +156,8 @@ class Branches(Conditions):
         inserts = ((start, "else "), (result[1], " "))
         arms: list[exp.If] = node.args["ifs"]
         kept = [a.args["true"] for a in arms[: next(i for i, a in enumerate(arms) if a is arm) + 1]]
-        risk = self._type_at_risk([r for r in _results(node) if not any(r is k for k in kept)], kept)
+        gone = [r for r in results(node) if not any(r is k for k in kept)]
+        risk = self._type_at_risk(gone, kept, scope)
         self.edits.append(Edit("a branch that is always taken", facts, span, cuts, inserts, risk))
 
     def _coalesce(self, node: exp.Coalesce, scope: Scope) -> None:
@@ -157,7 +170,8 @@ class Branches(Conditions):
                 known = [s for s in spans if s is not None]
                 facts = frozenset(fact for _, fact in value.gone)
                 cut = without_item(known, place)
-                self.edits.append(delete("an argument that is always NULL", facts, cut, type_at_risk=True))
+                risk = self._type_at_risk([argument], [a for a in arguments if a is not argument], scope)
+                self.edits.append(delete("an argument that is always NULL", facts, cut, type_at_risk=risk))
                 return
         for argument in arguments:
             self.fold(argument, scope)
@@ -183,14 +197,6 @@ class Branches(Conditions):
                     self.fold(argument, scope)
             else:
                 self.fold(child, scope, whole=False)
-
-
-def _results(node: exp.Expr) -> list[exp.Expr]:
-    """What a CASE or IF may return."""
-    if isinstance(node, exp.Case):
-        arms = [arm.args["true"] for arm in node.args["ifs"]]
-        return [*arms, *([node.args["default"]] if node.args.get("default") is not None else [])]
-    return [part for key in ("true", "false") if (part := node.args.get(key)) is not None]
 
 
 def _marks(node: exp.Expr, part: exp.Expr) -> tuple[str, str]:

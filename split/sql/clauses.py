@@ -24,6 +24,16 @@ def star_columns(projection: exp.Expr, scope: Scope) -> list[tuple[str, str, str
     ]
 
 
+def source_name(node: exp.Expr) -> str:
+    """What the columns of a table, subquery or UNNEST are qualified with, in lower case; BigQuery's UNNEST has no more
+    than one name, which is that of its values too.
+    """
+    alias = node.args.get("alias")
+    if isinstance(node, exp.Unnest) and isinstance(alias, exp.TableAlias) and not alias.this and alias.columns:
+        return alias.columns[0].name.lower()
+    return node.alias_or_name.lower()
+
+
 def nested_joins(from_: exp.Expr | None) -> list[exp.Join]:
     return list(from_.this.args.get("joins") or ()) if from_ is not None else []
 
@@ -45,7 +55,23 @@ def renamed(relation: Relation, alias: exp.Expr | None) -> Relation:
     if not relation.complete or len(names) > len(relation.columns):
         return Relation(empty=relation.empty)
     old = list(relation.columns)
-    return replace(relation, columns=dict(zip([*names, *old[len(names) :]], relation.columns.values(), strict=True)))
+    new = [*names, *old[len(names) :]]
+    types = {n: relation.types[o] for n, o in zip(new, old, strict=True) if o in relation.types}
+    return replace(relation, columns=dict(zip(new, relation.columns.values(), strict=True)), types=types)
+
+
+def leaves(node: exp.Expr) -> list[exp.Expr]:
+    """The queries that a chain of set operations puts together."""
+    if isinstance(node, exp.SetOperation):
+        return [*leaves(node.this), *leaves(node.expression)]
+    return leaves(node.this) if isinstance(node, exp.Subquery) else [node]
+
+
+def null_at(query: exp.Expr, place: int) -> exp.Expr | None:
+    """The bare NULL that a SELECT has at a place; None where there is something else."""
+    items = query.selects if isinstance(query, exp.Select) else []
+    item = items[place].unalias() if place < len(items) and not any(p.is_star for p in items) else None
+    return item if item is not None and isinstance(item.unnest(), exp.Null) else None
 
 
 def aggregates(node: exp.Select) -> bool:

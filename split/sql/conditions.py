@@ -11,6 +11,7 @@ from sqlglot import exp
 from split.facts import Fact
 from split.sql.edits import Edit, delete, keep, without_item
 from split.sql.evaluate import Evaluator
+from split.sql.infer import Types
 from split.sql.scope import Scope
 from split.sql.spans import Tree
 from split.sql.values import FALSE, TRUE, Lit, Scalar, constant
@@ -55,14 +56,14 @@ class Syntax:
 
     Attributes:
         not_null, null: what comes before and after an expression to ask whether it has a value, or none.
-        typed_null: how NULL of a type is written; None where a bare one does.
+        cast: what comes before and after an expression, and its type, to make it of that type; None where nothing does.
         opens: words before the condition of a branch; the first of them begins the whole.
         closes: words that may follow a branch.
     """
 
     not_null: tuple[str, str] = ("", " is not null")
     null: tuple[str, str] = ("", " is null")
-    typed_null: str | None = "cast(null as {})"
+    cast: tuple[str, str] | None = ("cast(", " as {})")
     opens: frozenset[str] = frozenset({"WHEN"})
     closes: frozenset[str] = frozenset({"WHEN", "ELSE", "END"})
 
@@ -78,12 +79,13 @@ class Conditions(ABC):
         refusals: what is left to a person.
     """
 
-    def __init__(self, tree: Tree, evaluator: Evaluator, syntax: Syntax) -> None:
+    def __init__(self, tree: Tree, evaluator: Evaluator, types: Types, syntax: Syntax) -> None:
         self.tree = tree
         self.edits: list[Edit] = []
         self.refusals: list[Refusal] = []
         self._syntax = syntax
         self._evaluator = evaluator
+        self._types = types
 
     @abstractmethod
     def fold(self, node: exp.Expr, scope: Scope, reading: Reading = Reading.exact, *, whole: bool = True) -> None:

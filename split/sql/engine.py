@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from split.facts import Fact, Facts
 from split.sql.edits import Edit, apart, patched
 from split.sql.mask import JinjaError, Masked, Variant, mask
+from split.sql.nulls import untyped_nulls
 from split.sql.rewrite import Rewrite, used_names
 from split.sql.scope import Relation
-from split.sql.spans import NotParsed, Tree, null_operands, parse
+from split.sql.spans import NotParsed, Tree, parse
+from split.sql.types import Type
 from split.sql.values import ANY, Value, declared
 from split.sql.variance import mark
 
 _MOST_PASSES = 200
+_UNTYPED = (
+    "a NULL would be left where BigQuery has to know its type. Declare the types of the columns that are read "
+    "(data_type in the sources' YAML, or --schema), or write cast(null as …) there by hand"
+)
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)
 
 Lookup = Callable[[str], Relation | None]
@@ -134,19 +140,24 @@ def classify(
     return Classified(Kind.neutral, ours, theirs)
 
 
-def base_relation(table: str, facts: Facts, columns: Sequence[str] | None = None) -> Relation | None:
+def base_relation(
+    table: str, facts: Facts, columns: Sequence[str] | None = None, types: Mapping[str, Type] | None = None
+) -> Relation | None:
     """What the facts say of a table that no model makes.
 
     Args:
         columns: all its columns, where a schema tells them.
+        types: of its columns by name in lower case, as far as they are known.
     """
-    known = facts.of(table)
+    known, types = facts.of(table), types or {}
+    if known is None and columns:
+        return Relation(dict.fromkeys((c.lower() for c in columns), ANY), complete=True, types=types)
     if known is None:
-        return Relation(dict.fromkeys((c.lower() for c in columns), ANY), complete=True) if columns else None
-    values: dict[str, Value] = dict.fromkeys((c.lower() for c in columns or ()), ANY)
+        return Relation(dict.fromkeys(types, ANY), types=types) if types else None
+    values: dict[str, Value] = dict.fromkeys((c.lower() for c in columns or types), ANY)
     values.update({c.lower(): declared(table, c, f) for c, f in known.columns.items()})
     empty = frozenset({Fact(table)}) if known.only == "enterprise" else None
-    return Relation(values, complete=columns is not None, empty=empty)
+    return Relation(values, complete=columns is not None, empty=empty, types=types)
 
 
 @dataclass(frozen=True)
@@ -224,22 +235,23 @@ class _Specialising:
         """Make the edits; where they would make no valid query together, the first that does, and refuse the others."""
         for chosen in (edits, *([edit] for edit in edits)):
             changed = patched(self._text, chosen)
-            if self._is_valid(changed):
+            if (why := self._not_valid(changed)) is None:
                 self._cuts += [_cut(self._text, masked, edit) for edit in chosen]
                 self._text = changed
                 return
             if len(chosen) == 1:
-                self._refuse(chosen[0], masked, "the query would not be valid without it")
+                self._refuse(chosen[0], masked, why)
 
-    def _is_valid(self, changed: str) -> bool:
-        """Whether the changed text is a query, in all branches of its Jinja, that the warehouse takes.
-
-        BigQuery refuses a literal NULL as an operand ("Operands of = cannot be literal NULL").
+    def _not_valid(self, changed: str) -> str | None:
+        """Why the changed text is no query, in one of the branches of its Jinja, that the warehouse takes; None if it
+        is one.
         """
-        before = null_operands(self._read(self._text)[1].root) if self._dialect == "bigquery" else None
+        before = untyped_nulls(self._read(self._text)[1].root) if self._dialect == "bigquery" else None
         if not self._reads(changed, self._variant) or not all(self._reads(changed, v) for v in self._others):
-            return False
-        return before is None or null_operands(self._read(changed)[1].root) <= before
+            return "the query would not be valid without it"
+        if before is not None and untyped_nulls(self._read(changed)[1].root) - before:
+            return _UNTYPED
+        return None
 
     def _refuse(self, edit: Edit, masked: Masked, why: str) -> None:
         self._refused.add(self._key(edit))

@@ -165,6 +165,11 @@ class Evaluator:
                 return apply(_nullif, self._value(node.this, scope), self._value(node.expression, scope))
             case exp.Lower() | exp.Upper() | exp.Trim():
                 return self._text(node, scope)
+            case exp.Cast():
+                value = self._value(node.this, scope)
+                return (
+                    Value(value.now, frozenset((ANYTHING, f) for _, f in value.gone)) if value.is_always(None) else ANY
+                )
             case _:
                 return self._aggregate(node, scope)
 

@@ -24,7 +24,7 @@ def unknown_literals(
     masked = mask(text, variant)
     tree = parse(masked.sql, dialect)
     watch = _Watch(tree, masked, facts)
-    queries = Queries(_Names(masked, lookup), watch)
+    queries = Queries(_Names(masked, lookup), watch, dialect)
     queries.relation(tree.root, Scope({}), record=True)
     return tuple(sorted(watch.found, key=lambda u: (u.line, u.column, u.literal)))
 
@@ -85,7 +85,9 @@ class _Watch:
     def empty_branch(self, node: exp.SetOperation, left: Relation, right: Relation) -> None:
         """Nothing, as above."""
 
-    def empty_join(self, select: exp.Select, join: exp.Join, name: str, facts: frozenset[Fact]) -> None:
+    def empty_join(
+        self, select: exp.Select, join: exp.Join, name: str, joined: Relation, facts: frozenset[Fact]
+    ) -> None:
         """Nothing, as above."""
 
     def _compare(self, column: exp.Column, literals: list[exp.Literal], scope: Scope) -> None:

@@ -8,9 +8,20 @@ from typing import Protocol
 from sqlglot import exp
 
 from split.facts import Fact
-from split.sql.clauses import aggregates, grouped_by, nested_joins, only_of, plain, renamed, star_columns
+from split.sql.clauses import (
+    aggregates,
+    grouped_by,
+    nested_joins,
+    only_of,
+    plain,
+    renamed,
+    source_name,
+    star_columns,
+)
 from split.sql.evaluate import Evaluator
+from split.sql.infer import Types
 from split.sql.scope import UNKNOWN, ColumnKey, Relation, Scope
+from split.sql.types import Type
 from split.sql.values import ANY, TRUE, Value, union
 from split.sql.variance import Variance, around, has_other_branch, list_varies, through, variance
 
@@ -50,16 +61,19 @@ class Recorder(Protocol):
 
     def empty_branch(self, node: exp.SetOperation, left: Relation, right: Relation) -> None: ...
 
-    def empty_join(self, select: exp.Select, join: exp.Join, name: str, facts: frozenset[Fact]) -> None: ...
+    def empty_join(
+        self, select: exp.Select, join: exp.Join, name: str, joined: Relation, facts: frozenset[Fact]
+    ) -> None: ...
 
 
 class Queries:
     """Walks queries; tells the recorder of every clause when asked to record."""
 
-    def __init__(self, catalog: Catalog, recorder: Recorder) -> None:
+    def __init__(self, catalog: Catalog, recorder: Recorder, dialect: str | None) -> None:
         self._catalog = catalog
         self._recorder = recorder
         self.evaluator = Evaluator(lambda node, scope: self.relation(node, scope, record=False))
+        self.types = Types(lambda node, scope: self.relation(node, scope, record=False), dialect)
 
     def relation(self, node: exp.Expr, outer: Scope, *, record: bool) -> Relation:
         """What is known of the rows a query returns."""
@@ -93,7 +107,7 @@ class Queries:
                 found = UNKNOWN
             else:
                 found = self.relation(cte.this, outer, record=record)
-            found = renamed(found, cte.args.get("alias"))
+            found = renamed(self.types.source(found), cte.args.get("alias"))
             outer = outer.defining(name, found if names.count(name.lower()) == 1 else UNKNOWN)
         return outer
 
@@ -110,11 +124,14 @@ class Queries:
             return UNKNOWN
         if record and not between:
             self._recorder.empty_branch(node, left, right)
+        pairs = zip(left.columns, right.columns, strict=False)
+        common = {a: self.types.common([left.types.get(a), right.types.get(b)]) for a, b in pairs}
+        types = {name: type_ for name, type_ in common.items() if type_ is not None}
         if isinstance(node, exp.Except):
-            return left
+            return replace(left, types=types)
         empty = left.empty if isinstance(node, exp.Union) and right.empty is not None else None
         if isinstance(node, exp.Intersect):
-            return replace(left, empty=left.empty if left.empty is not None else right.empty)
+            return replace(left, empty=left.empty if left.empty is not None else right.empty, types=types)
         if left.empty is not None and right.empty is None:
             values = list(right.columns.values())
         elif right.empty is not None and left.empty is None:
@@ -123,7 +140,7 @@ class Queries:
             values = [union(pair) for pair in zip(left.columns.values(), right.columns.values(), strict=False)]
         if not (left.complete and right.complete) or len(left.columns) != len(right.columns):
             return Relation(empty=empty)
-        return Relation(dict(zip(left.columns, values, strict=True)), complete=True, empty=empty)
+        return Relation(dict(zip(left.columns, values, strict=True)), complete=True, empty=empty, types=types)
 
     def _select(self, node: exp.Select, outer: Scope, *, record: bool) -> Relation:
         scope, empty = self._sources(node, outer, record=record)
@@ -140,7 +157,7 @@ class Queries:
         sets = isinstance(group, exp.Group) and group.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None
         if sets:  # rows are added in which a grouped column has no value
             narrowed = narrowed.nullable()
-        values = self._projections(node, narrowed)
+        values, types = self._projections(node, narrowed)
         if record:
             self._record(node, narrowed, values)
         if str(node.args.get("kind") or "").upper() == "VALUE":
@@ -149,11 +166,11 @@ class Queries:
         if having is not None:
             named = narrowed.naming(values)
             if self.evaluator.assume(having.this, named, {TRUE}) is None and empty is None:
-                return Relation(values, self._complete(node, narrowed), self._having_facts(having, named))
+                return Relation(values, self._complete(node, narrowed), self._having_facts(having, named), types)
         grouped = group is not None and not around(group) - scope.within
         if sets or (not grouped and (aggregates(node) or self._has_opaque(node))):
             empty = None  # one row, whatever comes in
-        return Relation(values, complete=self._complete(node, narrowed), empty=empty)
+        return Relation(values, complete=self._complete(node, narrowed), empty=empty, types=types)
 
     def _having_facts(self, having: exp.Expr, scope: Scope) -> frozenset[Fact] | None:
         return self.evaluator.truth(having.this, scope).facts_without(TRUE) or None
@@ -171,7 +188,7 @@ class Queries:
             sources.update(self._joined_inside(from_.this, outer, record=record))
         scope = replace(outer.inner(sources), named=frozenset(p.alias.lower() for p in node.selects if p.alias))
         for lateral in node.args.get("laterals") or ():
-            sources[lateral.alias_or_name.lower()] = UNKNOWN
+            sources[source_name(lateral)] = UNKNOWN
             scope = replace(scope, sources=dict(sources))
         joins: list[exp.Join] = [*(node.args.get("joins") or ()), *nested_joins(from_)]
         for join in joins:
@@ -203,7 +220,7 @@ class Queries:
         no_match = joined.empty if joined.empty is not None else (never or None)
         if side == "LEFT":
             if record and no_match:
-                self._recorder.empty_join(node, join, name, no_match)
+                self._recorder.empty_join(node, join, name, joined, no_match)
             known = only_of(matched, name, joined) if matched is not None else joined
             return replace(scope, sources={**scope.sources, name: known.nullable()}), empty
         if side in ("RIGHT", "FULL"):
@@ -220,7 +237,7 @@ class Queries:
         if not isinstance(node, exp.Subquery) or isinstance(node.this, exp.Query):
             return {}
         inside: dict[str, Relation] = {}
-        for source in node.this.find_all(exp.Table, exp.Subquery):
+        for source in node.this.find_all(exp.Table, exp.Subquery, exp.Unnest):
             name, relation = self._source(source, scope, record=False)
             if record and relation.carries():
                 self._recorder.refuse(source, "joins in parentheses")
@@ -228,7 +245,7 @@ class Queries:
         return inside
 
     def _source(self, node: exp.Expr, scope: Scope, *, record: bool) -> tuple[str, Relation]:
-        name = node.alias_or_name.lower()
+        name = source_name(node)
         if _conditional(node, scope) or (variance(node) is Variance.hard and not isinstance(node, exp.Subquery)):
             return name, UNKNOWN
         match node:
@@ -242,9 +259,25 @@ class Queries:
                 return name, self._pivoted(node, relation, record=record)
             case exp.Subquery():
                 relation = self.relation(node, scope, record=record)
-                return name, renamed(relation, node.args.get("alias"))
+                return name, renamed(self.types.source(relation), node.args.get("alias"))
+            case exp.Unnest():
+                return name, self._listed(node, scope)
             case _:
                 return name, UNKNOWN
+
+    def _listed(self, node: exp.Unnest, scope: Scope) -> Relation:
+        """The types of rows that are written as `unnest([struct(1 as id, 'a' as name), …])`."""
+        array = node.expressions[0] if len(node.expressions) == 1 else None
+        rows: list[exp.Expr] = array.expressions if isinstance(array, exp.Array) else []
+        if not rows or not all(isinstance(row, exp.Struct) for row in rows):
+            return UNKNOWN
+        types: dict[str, Type] = {}
+        for place, cell in enumerate(rows[0].expressions):
+            cells = [row.expressions[place] for row in rows if place < len(row.expressions)]
+            type_ = self.types.agreed([c.expression if isinstance(c, exp.PropertyEQ) else c for c in cells], scope)
+            if isinstance(cell, exp.PropertyEQ) and type_ is not None:
+                types[cell.name.lower()] = type_
+        return self.types.source(Relation(types=types))
 
     def _pivoted(self, node: exp.Expr, relation: Relation, *, record: bool) -> Relation:
         if not node.args.get("pivots"):
@@ -255,28 +288,33 @@ class Queries:
 
     # Projections
 
-    def _projections(self, node: exp.Select, scope: Scope) -> dict[str, Value]:
+    def _projections(self, node: exp.Select, scope: Scope) -> tuple[dict[str, Value], dict[str, Type]]:
+        """What is known of each column of the result, and its type where that is known."""
         values: dict[str, Value] = {}
+        types: dict[str, Type | None] = {}
+
+        def add(name: str, value: Value, type_: Type | None) -> None:
+            values[name], types[name] = (ANY, None) if name in values else (value, type_)
+
         for projection in node.selects:
             if around(projection) - scope.within:
-                values[projection.alias_or_name.lower()] = ANY
+                add(projection.alias_or_name.lower(), ANY, None)
                 continue
             star = projection if isinstance(projection, exp.Star) else projection.this
             if isinstance(star, exp.Star) and (projection is star or isinstance(projection, exp.Column)):
-                for name, value in self._starred(projection, star, scope).items():
-                    values[name] = ANY if name in values else value
+                for name, (value, type_) in self._starred(projection, star, scope).items():
+                    add(name, value, type_)
             elif name := projection.alias_or_name.lower():
-                values[name] = ANY if name in values else self.evaluator.value(projection, scope)
-        return values
+                add(name, self.evaluator.value(projection, scope), self.types.of(projection, scope))
+        return values, {name: type_ for name, type_ in types.items() if type_ is not None}
 
-    def _starred(self, projection: exp.Expr, star: exp.Star, scope: Scope) -> dict[str, Value]:
+    def _starred(self, projection: exp.Expr, star: exp.Star, scope: Scope) -> dict[str, tuple[Value, Type | None]]:
         replaced = {e.alias.lower(): e.this for e in star.args.get("replace") or () if isinstance(e, exp.Alias)}
-        found: dict[str, Value] = {}
+        found: dict[str, tuple[Value, Type | None]] = {}
         for name, source, column in star_columns(projection, scope):
-            value = scope.resolve(exp.column(column, table=source))[1]
-            if column in replaced:
-                value = self.evaluator.value(replaced[column], scope)
-            found[name] = ANY if name in found else value
+            made = replaced.get(column, exp.column(column, table=source))
+            known = self.evaluator.value(made, scope), self.types.of(made, scope)
+            found[name] = (ANY, None) if name in found else known
         return found
 
     def _complete(self, node: exp.Select, scope: Scope) -> bool:

@@ -12,11 +12,13 @@ from sqlglot import exp
 
 from split.facts import Fact
 from split.sql.branches import Branches
+from split.sql.clauses import leaves, null_at, source_name
 from split.sql.conditions import SQL, Reading, Syntax
 from split.sql.edits import Edit, delete, replace, without_item
 from split.sql.queries import Catalog, Queries
 from split.sql.scope import Relation, Scope
 from split.sql.spans import Tree
+from split.sql.types import NULL_TYPE
 from split.sql.values import TRUE, Value
 
 _TRUTHS = (exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.In, exp.Like, exp.ILike, exp.Is, exp.Exists)
@@ -36,8 +38,8 @@ class Rewrite(Branches):
     def __init__(
         self, tree: Tree, catalog: Catalog, used_before: frozenset[str], *, last: bool = False, syntax: Syntax = SQL
     ) -> None:
-        self._queries = Queries(catalog, self)
-        super().__init__(tree, self._queries.evaluator, syntax)
+        self._queries = Queries(catalog, self, tree.dialect)
+        super().__init__(tree, self._queries.evaluator, self._queries.types, syntax)
         self._last_pass = last
         self._used_before = used_before
         self._catalog = catalog
@@ -46,7 +48,7 @@ class Rewrite(Branches):
         """Collect the edits; returns what is known of the query's result."""
         result = self._queries.relation(self.tree.root, Scope({}), record=True)
         self._drop_ctes()
-        return result
+        return self._types.settled(result)
 
     def expression(self, node: exp.Expr, scope: Scope) -> Value:
         """Collect the edits of an expression that stands alone; returns what is known of it."""
@@ -163,9 +165,37 @@ class Rewrite(Branches):
                 return
             cut = (self._body(node.this), b[0])
         span = (cut[0], max(a[1], b[1]))
-        self.edits.append(Edit("a branch of a UNION without rows", facts, span, (cut,), inserts, type_at_risk=True))
+        gone, stays = (right, left) if right.empty is not None else (left, right)
+        casts, risk = self._retyped(node, kept, gone, stays)
+        edit = Edit("a branch of a UNION without rows", facts, span, (cut,), (*inserts, *casts), type_at_risk=risk)
+        self.edits.append(edit)
 
-    def empty_join(self, select: exp.Select, join: exp.Join, name: str, facts: frozenset[Fact]) -> None:
+    def _retyped(
+        self, node: exp.SetOperation, kept: exp.Expr, gone: Relation, stays: Relation
+    ) -> tuple[tuple[tuple[int, str], ...], bool]:
+        """The casts that keep the types of a UNION's columns which have a bare NULL in all that is left of it, and
+        whether another column's type is at risk.
+        """
+        if not (gone.complete and stays.complete) or len(gone.columns) != len(stays.columns):
+            return (), True
+        inserts: list[tuple[int, str]] = []
+        risk = False
+        others = [leaf for leaf in leaves(_outermost(node)) if not _within(leaf, node)]
+        for place, (ours, theirs) in enumerate(zip(stays.columns, gone.columns, strict=True)):
+            was, becomes = gone.types.get(theirs), stays.types.get(ours)
+            cast = self._cast(was)
+            null = null_at(leaves(kept)[0], place)
+            at = self.tree.span(null) if null is not None else None
+            alone = becomes == NULL_TYPE and all(null_at(leaf, place) is not None for leaf in others)
+            if alone and cast is not None and at is not None:
+                inserts += [(at[0], cast[0]), (at[1], cast[1])]
+            elif was != NULL_TYPE and (becomes is None or self._types.common([was, becomes]) != becomes):
+                risk = True
+        return tuple(inserts), risk
+
+    def empty_join(
+        self, select: exp.Select, join: exp.Join, name: str, joined: Relation, facts: frozenset[Fact]
+    ) -> None:
         """Take a LEFT JOIN out that finds no row; the columns it brought become NULL."""
         columns = [c for c in select.find_all(exp.Column) if _first_part(c) == name and not _within(c, join)]
         grouped = isinstance(select.args.get("group"), exp.Group)
@@ -201,12 +231,13 @@ class Rewrite(Branches):
             return
         places = [self.tree.span(column) or span for column in columns]
         whole = (min([span[0], *(p[0] for p in places)]), max([span[1], *(p[1] for p in places)]))
+        nulls = [self._null(joined.types.get(column.name.lower())) for column in columns]
         inserts = tuple(
-            (place[0], f"null as {column.name}" if column.parent is select else "null")
-            for column, place in zip(columns, places, strict=True)
+            (place[0], f"{null} as {column.name}" if column.parent is select else null)
+            for column, place, null in zip(columns, places, nulls, strict=True)
         )
         cuts = tuple(sorted([*places, span]))
-        self.edits.append(Edit("a join without rows", facts, whole, cuts, inserts, type_at_risk=bool(columns)))
+        self.edits.append(Edit("a join without rows", facts, whole, cuts, inserts, type_at_risk="null" in nulls))
 
     def _body(self, query: exp.Expr) -> int:
         """Where a query starts after its WITH."""
@@ -240,6 +271,13 @@ class Rewrite(Branches):
                 self.edits.append(delete("a CTE that nothing reads any more", (), without_item(known, dead[0])))
 
 
+def _outermost(node: exp.SetOperation) -> exp.SetOperation:
+    """The whole chain of set operations that a set operation is part of."""
+    while isinstance(node.parent, exp.SetOperation):
+        node = node.parent
+    return node
+
+
 def used_names(root: exp.Expr) -> frozenset[str]:
     """Names of tables and CTEs that a query reads."""
     return frozenset(table.name.lower() for table in root.find_all(exp.Table))
@@ -253,7 +291,7 @@ def _defined_inside(column: exp.Column, select: exp.Select, name: str) -> bool:
     """Whether a query between the column and the SELECT has a source of the same name."""
     place = column.find_ancestor(exp.Select)
     while isinstance(place, exp.Select) and place is not select:
-        if any(source.alias_or_name.lower() == name for source in place.find_all(exp.Table, exp.Subquery)):
+        if any(source_name(source) == name for source in place.find_all(exp.Table, exp.Subquery, exp.Unnest)):
             return True
         place = place.find_ancestor(exp.Select)
     return False

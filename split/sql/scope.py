@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from split.facts import Fact
 from split.sql.mask import Block
+from split.sql.types import Type
 from split.sql.values import ANY, Value
 
 ColumnKey = tuple[int, str, str]
@@ -23,11 +24,13 @@ class Relation:
         columns: what is known of each column, in order, by name in lower case.
         complete: whether these are all the columns.
         empty: the facts because of which it has no row; None when it may have rows.
+        types: the types of those columns of which they are known.
     """
 
     columns: Mapping[str, Value] = field(default_factory=dict[str, Value])
     complete: bool = False
     empty: frozenset[Fact] | None = None
+    types: Mapping[str, Type] = field(default_factory=dict[str, Type])
 
     def column(self, name: str) -> Value | None:
         """What is known of a column; None when the relation does not have it."""
@@ -100,6 +103,14 @@ class Scope:
                     return None, ANY
             scope = scope.parent
         return None, ANY
+
+    def type(self, column: exp.Column) -> Type | None:
+        """The type of a column; None where it, or its source, is not certain."""
+        key, _ = self.resolve(column)
+        scope: Scope | None = self
+        while key is not None and scope is not None and scope.depth != key[0]:
+            scope = scope.parent
+        return scope.sources[key[1]].types.get(key[2]) if key is not None and scope is not None else None
 
     def _value(self, scope: Scope, source: str, name: str) -> tuple[ColumnKey | None, Value]:
         key = (scope.depth, source, name)

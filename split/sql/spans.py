@@ -90,17 +90,6 @@ def parse(sql: str, dialect: str) -> Tree:
     return Tree(sql, root, spans, tokens, dialect)
 
 
-def null_operands(root: exp.Expr) -> int:
-    """How many operands of operators are a literal NULL."""
-    operators = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.DPipe, exp.Like, exp.Neg)
-    return sum(
-        isinstance(operand.unnest(), exp.Null)
-        for node in root.find_all(*operators, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
-        for operand in (node.this, node.args.get("expression"))
-        if isinstance(operand, exp.Expr)
-    )
-
-
 def _close(root: exp.Expr, spans: dict[int, Span], tokens: list[Any]) -> None:
     """Widen every range to hold its children's, and that of a SELECT to hold its keyword."""
     starts = [token.start for token in tokens]

@@ -26,7 +26,7 @@ __all__ = ["Folded", "FormulaError", "fold", "parse"]
 _TABLEAU = Syntax(
     not_null=("NOT ISNULL(", ")"),
     null=("ISNULL(", ")"),
-    typed_null=None,
+    cast=None,
     opens=frozenset({"IF", "ELSEIF", "WHEN"}),
     closes=frozenset({"ELSEIF", "WHEN", "ELSE", "END"}),
 )
@@ -132,7 +132,7 @@ class _FormulaRewrite(Rewrite):
         }  # fmt: skip
         verdict = self.verdict(yes.this, scope, Reading.exact)
         if verdict is not None:
-            self._only(node, parts[verdict.scalar], verdict.facts)
+            self._only(node, parts[verdict.scalar], verdict.facts, scope)
             return
         if self.verdict(yes.this, scope, Reading.true) is not None:
             self.refuse(node, "IIF is NULL where its test is NULL")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 import duckdb
 
 from split.facts import ColumnFacts, Facts, TableFacts
-from split.sql.engine import base_relation
+from split.sql.engine import Lookup, base_relation
 from split.sql.scope import Relation
+from split.sql.types import type_named
 
 BRANDS = ("Alpha", "Beta")
 GONE = ("Ent", "Fed")
@@ -43,6 +45,17 @@ VALUES: dict[str, tuple[object, ...]] = {
 def lookup(name: str) -> Relation | None:
     """What the facts say of a table."""
     return base_relation(name, FACTS, list(COLUMNS[name]) if name in COLUMNS else None)
+
+
+def typed(types: Mapping[str, str], dialect: str) -> Lookup:
+    """The same where the schema tells the types, by their names in a dialect."""
+
+    def look(name: str) -> Relation | None:
+        known = {column: type_named(types[kind], dialect) for column, kind in COLUMNS.get(name, {}).items()}
+        named = {column: type_ for column, type_ in known.items() if type_ is not None}
+        return base_relation(name, FACTS, list(COLUMNS[name]) if name in COLUMNS else None, named)
+
+    return look
 
 
 def rows(table: str, rng: random.Random) -> list[tuple[object, ...]]:

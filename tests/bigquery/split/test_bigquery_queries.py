@@ -11,13 +11,14 @@ import pytest
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from split.sql.engine import specialise
+from split.sql.engine import Lookup, specialise
 from tests.bigquery.googlesql.client import GoogleSql, Refused
-from tests.split.queries import COLUMNS, Generator, lookup, rows
+from tests.split.queries import COLUMNS, Generator, lookup, rows, typed
 from tests.split.wide_queries import WideGenerator
 
 DATASET = "mg-dw-split.RAW"
 TYPES = {"int": "INT64", "brand": "STRING", "text": "STRING", "segment": "STRING", "bool": "BOOL"}
+KNOWN = typed(TYPES, "bigquery")
 _TABLE = re.compile(r"\b(from|join)\s+(" + "|".join(COLUMNS) + r")\b", re.IGNORECASE)
 _REF = re.compile(r"\{\{ ref\('(\w+)'\) \}\}")
 
@@ -66,6 +67,38 @@ WRITTEN = {
         "select id, case when brand = 'Ent' then amt end - 1 as x, "
         "case when brand = 'Fed' then region end || 'y' as z from {{ ref('orders') }}"
     ),
+    "a column of a join that finds nothing, DISTINCT, in a UNION": (
+        "select distinct o.id, c.note from {{ ref('orders') }} as o left join {{ ref('contracts') }} as c "
+        "on c.id = o.id union all select id, name from {{ ref('accounts') }}"
+    ),
+    "a column of a join that finds nothing, compared further on": (
+        "select id from (select o.id, c.note from {{ ref('orders') }} as o "
+        "left join {{ ref('contracts') }} as c on c.id = o.id) as t where note = 'x' or id = 1"
+    ),
+    "MAX of a branch that is NULL": (
+        "select max(case when brand = 'Ent' then region else null end) as r from {{ ref('orders') }} "
+        "union all select name from {{ ref('accounts') }}"
+    ),
+    "what gave the NULL of a UNION its type": (
+        "with t as (select id, null as note from {{ ref('orders') }} "
+        "union all select id, note from {{ ref('contracts') }}) select id from t where note = 'x' or id = 1"
+    ),
+    "a join with an UNNEST that finds nothing": (
+        "select o.id, t.id as other, t.brand from {{ ref('orders') }} as o "
+        "left join unnest([struct(1 as id, 'Ent' as brand), struct(2, null)]) as t on o.brand = 'Ent' and t.id = o.id "
+        "union all select id, id, name from {{ ref('accounts') }}"
+    ),
+    "the first value of what is NULL": (
+        "select first_value(case when brand = 'Ent' then region end) over (order by id, amt, region) as f "
+        "from {{ ref('orders') }}"
+    ),
+    "NOT of what is NULL": (
+        "select id from {{ ref('orders') }} where not (case when brand = 'Ent' then amt > 1 end) or id = 1"
+    ),
+    "a text beside a date that goes": (
+        "select id from (select id, case when brand = 'Ent' then current_date else '2020-01-01' end as d "
+        "from {{ ref('orders') }}) as t where d < date '2021-01-01'"
+    ),
     "a named window": (
         "select id, sum(if(brand = 'Ent', 0, amt)) over w as s from {{ ref('orders') }} "
         "window w as (partition by brand order by id, amt, region)"
@@ -94,9 +127,9 @@ def tables(google_sql: GoogleSql) -> Iterator[GoogleSql]:
         google_sql.forget(f"{DATASET}.{table}")
 
 
-def check(google: GoogleSql, old: str) -> int | None:
+def check(google: GoogleSql, old: str, known: Lookup = KNOWN) -> int | None:
     """Compare a model's text before and after; the number of cuts, None for a query that BigQuery does not take."""
-    found = specialise(old, lookup, dialect="bigquery")
+    found = specialise(old, known, dialect="bigquery")
     try:
         before = google.analyze(_rendered(old))
         expected = google.evaluate(_rendered(old))
@@ -140,6 +173,17 @@ def test_random_queries_are_taken_by_google_and_give_the_same_rows(start: int, t
     cuts = [found for text in made if text is not None and (found := check(tables, text)) is not None]
     assert len(cuts) > 20
     assert sum(cuts) > 20
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_left_is_valid_where_no_schema_tells_types(name: str, tables: GoogleSql) -> None:
+    assert check(tables, WRITTEN[name], lookup) is not None
+
+
+@pytest.mark.parametrize("start", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(20, 200, 20))])
+def test_random_queries_are_taken_where_no_schema_tells_types(start: int, tables: GoogleSql) -> None:
+    made = [_model(g(seed).query()) for seed in range(start, start + 20) for g in (Generator, WideGenerator)]
+    assert sum(found for text in made if text is not None and (found := check(tables, text, lookup)) is not None) > 10
 
 
 @pytest.mark.slow
