@@ -1,6 +1,6 @@
 locals {
   labels = {
-    application = "mg-dw"
+    app         = "mgdw"
     environment = var.environment
     managed_by  = "opentofu"
   }

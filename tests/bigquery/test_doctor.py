@@ -14,6 +14,7 @@ from flows.doctor import examined
 from sandbox.prefect_server import PrefectServer
 from tests.bigquery.conftest import bucket_of
 from tests.bigquery.refusing import Refusing
+from tests.bigquery.warehouse_faults import Fault, Faults
 
 SOURCES = {
     "MGDW_SALESFORCE_LOGIN_URL": "https://login.salesforce.com",
@@ -108,6 +109,30 @@ def test_a_missing_bucket_is_told_with_the_command_that_makes_it(
     failure = _only_failure(_look("lake"))
     assert "no bucket mgdw-no-such-bucket" in failure.found
     assert "gcloud storage buckets create gs://mgdw-no-such-bucket" in failure.remedy
+
+
+def test_datasets_of_dbt_that_can_only_be_read_are_a_warning_and_stg_is_not(
+    house: GoogleAccess,
+    environment: Callable[[GoogleAccess], None],
+    bigquery_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment(house)
+    said = "Access Denied: Permission bigquery.tables.create denied on dataset"
+    closed = Fault(lambda method, path, _: method == "POST" and path.split("?")[0].endswith("/tables"), 403,
+                   "accessDenied", said, times=3)  # fmt: skip
+    with Faults(bigquery_url, [closed]) as proxy:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", proxy.url)
+        found = {one.where.removeprefix(f"{house.project}."): one for one in _look("warehouse")}
+    assert closed.seen == 3
+    assert found.pop(house.project).status is Status.OK
+    assert {name: one.status for name, one in found.items()} == {
+        "STG": Status.FAILED, "ODS": Status.WARNING, "EDW": Status.WARNING,
+    }  # fmt: skip
+    for one in found.values():
+        assert "create a table in" in one.found
+        assert "roles/bigquery.dataEditor" in one.remedy
+    assert "run doctor as that one too" in found["ODS"].remedy
 
 
 def test_dev_needs_stg_tables_in_dev_as_well(

@@ -112,6 +112,15 @@ def test_bytes_are_told_by_labels_that_our_jobs_carry(configuration: Configurati
     assert all(re.search(rf"['\"]{name}['\"]: ", text) for name in asked)
 
 
+@pytest.mark.parametrize(
+    "told_by",
+    ["connectors/warehouse/bigquery/jobs.py", "dbt/macros/job_labels.sql", "deployments/gcp/dashboard.json.tftpl"],
+)
+def test_one_label_finds_all_that_is_ours(configuration: Configuration, told_by: str) -> None:
+    app = configuration.locals()["labels"]["app"]
+    assert re.search(rf"""['"]app['"]: ['"]{app}['"]""", (ROOT / told_by).read_text())
+
+
 def test_parts_get_colder_whatever_they_are_called_and_manifests_do_not(configuration: Configuration) -> None:
     suffixes = tuple(configuration.locals()["part_suffixes"])
     written: set[str] = set()
