@@ -78,9 +78,11 @@ class Merge:
     def stage(self, conformed: str) -> str:
         """Keep the conformed rows of the batch in a temporary table."""
         hashes = " ".join(f"WHEN {i} THEN {self._hash(absent)}" for i, absent in enumerate(self.lacks))
-        content = self._hash(self.lacks[0]) if len(self.lacks) == 1 else f"CASE _lacks {hashes} END"
         kept = "".join(f", NULL::{of} AS {name(column)}" for column, of in self.kept.items())
-        return f"CREATE OR REPLACE TEMP TABLE batch_stage AS SELECT *, {content} AS _content{kept} FROM ({conformed})"
+        return (
+            f"CREATE OR REPLACE TEMP TABLE batch_stage AS SELECT *, CASE _lacks {hashes} END AS _content{kept} "
+            f"FROM ({conformed})"
+        )
 
     def count_stage(self) -> str:
         """rows, misfits."""
@@ -114,16 +116,14 @@ class Merge:
         Args:
             repeated: several staged rows may have one key.
         """
-        files, joins = "NULL AS file, FALSE AS outdated", ""
+        joins = ""
         if self._files:
             outdated, place = "coalesce(own.delivered > s._version, FALSE)", "1"
             if repeated:
                 keys = names(self.table.primary_key, "s.")
                 place = f"row_number() OVER (PARTITION BY {keys} ORDER BY {outdated}, s._version DESC, s._file DESC)"
-            files = (
-                f"t._file AS file, {outdated} AS outdated, coalesce(NOT t._deleted AND t._file <> s._file, FALSE) "
-                f"AS elsewhere, {place} AS place"
-            )
+            elsewhere = "NOT t._deleted AND t._file <> s._file"
+            more = (f"t._file AS file, {outdated} AS outdated, {elsewhere} AS elsewhere, {place} AS place", *more)
             joins = (
                 f"LEFT JOIN ({select_deliveries(self.table)}) d ON d.key = t._file "
                 f"LEFT JOIN ({select_deliveries(self.table)}) own ON own.key = s._file"
@@ -131,7 +131,7 @@ class Merge:
         return (
             f"CREATE OR REPLACE TEMP TABLE batch_met AS SELECT s.rowid AS row, t._batch_id IS NOT NULL AS stored, "
             f"{self.stored_version} AS version, t._deleted AS deleted, t._deleted_at AS deleted_at, "
-            f"coalesce({self._later('t')}, FALSE) AS later, t._batch_id AS batch, {', '.join((files, *more))} "
+            f"{self._later('t')} AS later, {', '.join(('t._batch_id AS batch', *more))} "
             f"FROM {STAGE} s LEFT JOIN {self.target} t ON {match(self.table.primary_key, 's', 't')} {joins} "
             f"WHERE s._misfit = 0"
         )
@@ -141,7 +141,7 @@ class Merge:
         rows of another version differ already."""
         return (
             f"SELECT min(s._version), max(s._version) FROM {STAGE} s JOIN {MET} m ON m.row = s.rowid "
-            f"WHERE m.stored AND s._version = m.version"
+            f"WHERE s._version = m.version"
         )
 
     def compare(self, least: datetime | None, greatest: datetime | None) -> str:
@@ -154,14 +154,11 @@ class Merge:
         if self.table.cursor:
             span = self._span(least, greatest) if least and greatest else "WHERE FALSE"
         contents = ", ".join(f"{self._hash(absent)} AS content_{i}" for i, absent in enumerate(self.lacks))
-        equal = "s._content = t.content_0"
-        if len(self.lacks) > 1:
-            cases = " ".join(f"WHEN {i} THEN t.content_{i}" for i in range(len(self.lacks)))
-            equal = f"s._content = CASE s._lacks {cases} END"
+        cases = " ".join(f"WHEN {i} THEN t.content_{i}" for i in range(len(self.lacks)))
         return (
             f"CREATE OR REPLACE TEMP TABLE batch_same AS SELECT s.rowid AS row FROM {STAGE} s "
             f"JOIN (SELECT {names(self.table.primary_key)}, {contents} FROM {self.target} {span}) t "
-            f"ON {match(self.table.primary_key, 's', 't')} WHERE s._misfit = 0 AND {equal}"
+            f"ON {match(self.table.primary_key, 's', 't')} WHERE s._content = CASE s._lacks {cases} END"
         )
 
     def judge(self) -> str:
@@ -235,12 +232,10 @@ class Merge:
         )
 
     def check_all(self) -> str:
-        """misfits, tombstones, rows that fit, distinct keys among them (a lower bound for composite keys)."""
-        keys = self.table.primary_key
-        key = name(keys[0]) if len(keys) == 1 else f"hash({names(keys)})"
+        """misfits, tombstones, rows that fit, distinct keys among them (a lower bound)."""
         return (
             f"SELECT count(*) FILTER (_deleted IS NULL), count(*) FILTER (_deleted), count(_deleted), "
-            f"count(DISTINCT {key}) FILTER (_deleted IS NOT NULL) FROM {self.target}"
+            f"count(DISTINCT hash({names(self.table.primary_key)})) FILTER (_deleted IS NOT NULL) FROM {self.target}"
         )
 
     def drop_misfits(self) -> str:

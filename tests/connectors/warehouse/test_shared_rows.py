@@ -144,6 +144,36 @@ async def test_a_file_older_than_the_one_that_withdraws_the_row_may_come_in_its_
     assert await live(warehouse) == {"X": (1, A)}
 
 
+async def test_what_a_file_withdrew_does_not_come_back_from_it(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+    await load_file(warehouse, lake, delivery(B, MONDAY), usage("X", 2))
+    await load_file(warehouse, lake, delivery(B, TUESDAY))
+    await load_file(warehouse, lake, delivery(A, WEDNESDAY), usage("X", 1))
+    assert await in_shadow(warehouse) == set()
+    await load_file(warehouse, lake, delivery(A, THURSDAY))
+    assert await live(warehouse) == {}
+
+
+async def test_an_outdated_file_takes_no_row_from_the_others_of_its_batch(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    both = [(delivery(A, MONDAY), [usage("X", 1)]), (delivery(B, TUESDAY), [usage("X", 2)])]
+    batch = await batch_of(lake, both, TUESDAY)
+    await load_file(warehouse, lake, delivery(B, WEDNESDAY))
+    await load(warehouse, batch)
+    assert await live(warehouse) == {"X": (1, A)}
+    assert await in_shadow(warehouse) == set()
+
+
+async def test_of_one_delivery_read_twice_only_one_row_is_kept(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+    """The file was replaced within a second, which its time does not tell."""
+    earlier = await batch_of(lake, [(delivery(A, MONDAY), [usage("X", 1)])], TUESDAY)
+    later = await batch_of(lake, [(delivery(A, MONDAY, "v2"), [usage("X", 2)])], WEDNESDAY)
+    for batch in (later, earlier):
+        await load(warehouse, batch)
+        assert await live(warehouse) == {"X": (2, A)}
+        assert await in_shadow(warehouse) == set()
+
+
 async def test_a_row_that_cannot_be_read_any_more_is_not_withdrawn(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
     await load_file(warehouse, lake, delivery(A, MONDAY), usage("X", 1))
     await load_file(warehouse, lake, delivery(B, TUESDAY), usage("X", 2))
