@@ -12,12 +12,14 @@ from flows.alerts import tell_slack
 from flows.artifacts import publish
 from flows.failures import Failure, StepFailed
 from flows.parameters import PathOrNone
+from flows.time_limit import time_limited
 from split.report import Findings, decisions, progress
 from split.stages import Inputs, Reported, classified, disagreements, proposed, verified
 from split.workbooks import workbooks_read
 
 
 @flow(name="split-classify", on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def split_classify(
     project: Path, facts: Path, output: Path, schema_file: PathOrNone = None, compiled: PathOrNone = None
 ) -> dict[str, int]:
@@ -42,6 +44,7 @@ async def split_classify(
 
 
 @flow(name="split-propose", on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def split_propose(
     project: Path, facts: Path, output: Path, schema_file: PathOrNone = None, compiled: PathOrNone = None
 ) -> list[str]:
@@ -66,6 +69,7 @@ async def split_propose(
 
 
 @flow(name="split-verify", on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def split_verify(project: Path, facts: Path, proposal: Path, extracts: PathOrNone = None) -> dict[str, str]:
     """Build old and new over the same rows and compare.
 
@@ -90,6 +94,7 @@ async def split_verify(project: Path, facts: Path, proposal: Path, extracts: Pat
 
 
 @flow(name="split-workbooks", on_failure=[tell_slack], on_crashed=[tell_slack])
+@time_limited
 async def split_workbooks(
     workbooks: Path, facts: Path, output: Path, project: PathOrNone = None, schema_file: PathOrNone = None
 ) -> dict[str, int]:
