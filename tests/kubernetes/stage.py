@@ -115,11 +115,11 @@ class Stage:
         settings = {**self.flow_settings(warehouse), **self.client_settings()}
         return run([_BIN / "mgdw", *words], {**plain_environment(), **settings, "COLUMNS": "1000"}, ROOT, LONG)
 
-    def deploy(self) -> str:
-        """Run the Job of `k8s/jobs/deploy.yaml`, without the blocks that name Google Cloud. Returns what it printed."""
+    def deploy(self, *options: str) -> str:
+        """Run the Job of `k8s/jobs/deploy.yaml` with these options in the place of its own. Returns what it printed."""
         text = (ROOT / "k8s" / "jobs" / "deploy.yaml").read_text().replace("IMAGE", IMAGE)
         body = yaml.safe_load(text.replace("http://prefect-server:4200/api", self.server.url))
-        body["spec"]["template"]["spec"]["containers"][0]["args"] = ["mgdw", "deploy", "--image", IMAGE]
+        body["spec"]["template"]["spec"]["containers"][0]["args"] = ["mgdw", "deploy", "--image", IMAGE, *options]
         job = self.cluster.create(body)["metadata"]["name"]
         selector = f"batch.kubernetes.io/job-name={job}"
         self.cluster.wait_for(lambda one: _is_over(one, job), LONG, "the end of the deploy Job")
@@ -161,7 +161,7 @@ class Stage:
             self._clean()
 
     @contextmanager
-    def job_variables(self, deployment: str, **variables: str) -> Iterator[None]:
+    def job_variables(self, deployment: str, **variables: Any) -> Iterator[None]:
         """A deployment whose runs get other job variables while the block runs."""
         found = self.api.get(f"/deployments/name/{deployment}")
         path, declared = f"/deployments/{found['id']}", found["job_variables"]
