@@ -67,8 +67,8 @@ class Types:
     def agreed(self, nodes: Iterable[exp.Expr], scope: Scope) -> Type | None:
         """The type of what is one of several expressions; None where they differ or one is not known."""
         found = [(node.unnest(), self.of(node, scope)) for node in nodes]
-        firm = {type_ for node, type_ in found if not (isinstance(node, exp.Literal) and type_ == _TEXT)}
-        if self._bigquery and (dated := (firm - {NULL_TYPE}) & _FROM_TEXT) and len(dated) == len(firm - {NULL_TYPE}):
+        firm = {type_ for node, type_ in found if not (isinstance(node, exp.Literal) and type_ == _TEXT)} - {NULL_TYPE}
+        if self._bigquery and firm and firm <= _FROM_TEXT:
             return self.common(firm)
         return self.common([type_ for _, type_ in found])
 
@@ -77,7 +77,7 @@ class Types:
         distinct = set(types)
         others = distinct - {NULL_TYPE}
         if len(others) == 1:
-            return others.pop()
+            return next(iter(others))
         if self._bigquery and others == {_BIGINT, _DOUBLE}:
             return _DOUBLE
         return NULL_TYPE if distinct and not others else None

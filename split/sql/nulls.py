@@ -15,14 +15,14 @@ from split.sql.clauses import grouped_by, leaves, null_at
 from split.sql.infer import results
 
 _NO_NULL = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.DPipe, exp.Like, exp.Neg, exp.Not, exp.EQ, exp.NEQ, exp.LT,
-            exp.LTE, exp.GT, exp.GTE)  # fmt: skip
+            exp.LTE, exp.GT, exp.GTE, exp.Dot, exp.Bracket)  # fmt: skip
 _NO_CONSTANT_NULL = (exp.FirstValue, exp.LastValue)
 """What refuses a NULL with a type, too."""
 _ANY_TYPE = (exp.Is, exp.Count, exp.CountIf, exp.Ordered, exp.Group, exp.Exists, exp.Sum, exp.Avg)
 """Where a value of any type may stand, or a number will do, and the result has a type of its own."""
 _SAME_TYPE = (exp.Max, exp.Min, exp.AnyValue, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue,
-              exp.ArrayAgg, exp.Struct, exp.IgnoreNulls, exp.RespectNulls, exp.Distinct, exp.Order, exp.Limit,
-              exp.HavingMax, exp.DateAdd, exp.DateSub, exp.DateTrunc, exp.Anonymous)  # fmt: skip
+              exp.ArrayAgg, exp.Array, exp.Struct, exp.IgnoreNulls, exp.RespectNulls, exp.Distinct, exp.Order,
+              exp.Limit, exp.HavingMax, exp.DateAdd, exp.DateSub, exp.DateTrunc, exp.Anonymous)  # fmt: skip
 """What has the type of its argument, or one made of it."""
 _BRANCHES = (exp.Case, exp.If, exp.Coalesce, exp.Nullif)
 

@@ -20,7 +20,7 @@ from split.sql.clauses import (
 )
 from split.sql.evaluate import Evaluator
 from split.sql.infer import Types
-from split.sql.scope import UNKNOWN, ColumnKey, Relation, Scope
+from split.sql.scope import UNKNOWN, Relation, Scope
 from split.sql.types import Type
 from split.sql.values import ANY, TRUE, Value, union
 from split.sql.variance import Variance, around, has_other_branch, list_varies, through, variance
@@ -228,7 +228,7 @@ class Queries:
             if record and (no_match or empty is not None):
                 self._recorder.refuse(join, f"a {side.lower()} join of which one side has no rows")
             outcome = joined.empty if side == "RIGHT" or empty is not None else None
-            left = replace(scope, narrowed={**scope.narrowed, **_outer_narrowed(scope)}).nullable()
+            left = replace(scope, narrowed={**scope.narrowed, **scope.outer_narrowed()}).nullable()
             return replace(left, sources={**left.sources, name: right}), outcome
         return matched or both, empty if empty is not None else no_match
 
@@ -383,22 +383,3 @@ class Queries:
 def _conditional(node: exp.Expr, scope: Scope) -> bool:
     """Whether a Jinja block inside the SELECT may leave the node out, or put another in its place."""
     return bool(around(node) - scope.within)
-
-
-def _outer_narrowed(scope: Scope) -> dict[ColumnKey, Value]:
-    """What the query around knows of its own columns; what a condition here told of them goes."""
-    assert scope.parent is not None
-    before = scope.parent.narrowed
-    return {
-        key: before[key] if key in before else _declared(scope.parent, key)
-        for key in scope.narrowed
-        if key[0] < scope.depth
-    }
-
-
-def _declared(scope: Scope, key: ColumnKey) -> Value:
-    place: Scope | None = scope
-    while place is not None and place.depth != key[0]:
-        place = place.parent
-    relation = place.sources.get(key[1]) if place is not None else None
-    return (relation.column(key[2]) if relation is not None else None) or ANY

@@ -107,10 +107,27 @@ class Scope:
     def type(self, column: exp.Column) -> Type | None:
         """The type of a column; None where it, or its source, is not certain."""
         key, _ = self.resolve(column)
+        relation = self._relation(key) if key is not None else None
+        return relation.types.get(key[2]) if key is not None and relation is not None else None
+
+    def outer_narrowed(self) -> dict[ColumnKey, Value]:
+        """What the query around knows of its own columns; what a condition here told of them goes."""
+        assert self.parent is not None
+        before = self.parent.narrowed
+        return {
+            key: before[key] if key in before else self._declared(key) for key in self.narrowed if key[0] < self.depth
+        }
+
+    def _declared(self, key: ColumnKey) -> Value:
+        relation = self._relation(key)
+        return (relation.column(key[2]) if relation is not None else None) or ANY
+
+    def _relation(self, key: ColumnKey) -> Relation | None:
+        """What a column is one of."""
         scope: Scope | None = self
-        while key is not None and scope is not None and scope.depth != key[0]:
+        while scope is not None and scope.depth != key[0]:
             scope = scope.parent
-        return scope.sources[key[1]].types.get(key[2]) if key is not None and scope is not None else None
+        return scope.sources.get(key[1]) if scope is not None else None
 
     def _value(self, scope: Scope, source: str, name: str) -> tuple[ColumnKey | None, Value]:
         key = (scope.depth, source, name)

@@ -71,7 +71,7 @@ MUTANTS = (
     _mutant("a LEFT JOIN to nothing has no rows", "queries", "Queries._join",
             ("known.nullable()}), empty", "known.nullable()}), no_match or empty")),
     _mutant("a RIGHT JOIN keeps the left side", "queries", "Queries._join",
-            ("_outer_narrowed(scope)}).nullable()", "_outer_narrowed(scope)})")),
+            ("scope.outer_narrowed()}).nullable()", "scope.outer_narrowed()})")),
     _mutant("a RIGHT or FULL JOIN to nothing has no rows", "queries", "Queries._join",
             ('joined.empty if side == "RIGHT" or empty is not None else None', "no_match or empty")),
     _mutant("a NATURAL or POSITIONAL JOIN is an inner join", "queries", "Queries._join",
@@ -129,7 +129,8 @@ MUTANTS = (
     _mutant("an inner query's alias is the outer's", "rewrite", "_defined_inside", ("return True", "return False")),
     _mutant("a join that finds nothing goes, whatever its columns are used for", "rewrite", "Rewrite.empty_join",
             ('("group", "order", "qualify", "where", "joins")', "()")),
-    _mutant("all branches have the type of the first", "infer", "Types.common", ("if len(others) == 1:", "if others:")),
+    _mutant("what is left of a CASE has the type of the whole", "branches", "Branches._type_at_risk",
+            ("return kept is None or", "return kept is None and")),
     _mutant("an AND beside Jinja binds as it is read", "variance", "_mark_conditions",
             ("place.meta[_VARIES] = Variance.hard", "pass")),
 )  # fmt: skip
