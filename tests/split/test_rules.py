@@ -192,8 +192,11 @@ CASES = {
         "select last_value(id ignore nulls) over (order by id, score) as x from accounts",
     ),
     "NULLIF before IGNORE NULLS goes with its name": (
-        "select last_value(nullif(brand, 'Ent') ignore nulls) over (order by id, score, name) as x from accounts",
-        "select last_value(brand ignore nulls) over (order by id, score, name) as x from accounts",
+        (
+            "select last_value(nullif(brand, 'Ent') ignore nulls) over (order by id, score, name, brand) as x "
+            "from accounts"
+        ),
+        "select last_value(brand ignore nulls) over (order by id, score, name, brand) as x from accounts",
     ),
     "NOT LIKE is inverted": (
         "select id from orders where brand not like 'En%'",
