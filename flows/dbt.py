@@ -108,9 +108,9 @@ async def _build(layer: Layer, exclude: Sequence[str] | None, *, tests: bool) ->
     results.unlink(missing_ok=True)  # those of an earlier build would pass for this one's
     # `--selector` would make dbt ignore `--exclude`: this says the same as the selector of the layer's name.
     arguments = ["build", "--select", f"tag:{layer}", "--indirect-selection", "buildable"]
-    arguments += ["--target", settings.target, "--exclude-resource-type", "unit_test", "--no-use-colors"]
-    if not tests:
-        arguments += ["--exclude-resource-type", "test"]
+    arguments += ["--target", settings.target, "--no-use-colors"]
+    # Of two options of this name dbt takes the last one alone.
+    arguments += ["--exclude-resource-type", "unit_test", *(() if tests else ("test",))]
     if exclude:
         arguments += ["--exclude", *exclude]
     emit(ProgressEvent("dbt", layer, "loading"))

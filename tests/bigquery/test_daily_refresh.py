@@ -20,8 +20,9 @@ from connectors.google import GoogleAccess
 from flows.daily_refresh import DailySummary, daily_refresh
 from sandbox.prefect_server import PrefectServer
 from sandbox.sandbox import Sandbox
-from tests.bigquery.conftest import bucket_of
+from tests.bigquery.conftest import DATASETS, bucket_of
 from tests.bigquery.dbt_builds import canonical
+from tests.bigquery.googlesql.sent import analyzed
 from tests.flows.conftest import Stage
 
 COMMERCIAL = ("Campaign Monitor", "Emma")
@@ -168,3 +169,12 @@ def test_running_the_second_day_again_changes_nothing(days: Days, day_two: tuple
     again = days.cloud.run(daily_refresh)
     assert sum(r.changed for r in again.loads) == 0
     _assert_same_content(days)
+
+
+def test_every_statement_of_the_loads_is_sql_that_bigquery_takes(
+    days: Days, day_two: tuple[DailySummary, DailySummary]
+) -> None:
+    with days.cloud.google.bigquery() as client:
+        answers = analyzed(client, DATASETS, but="dbt")  # which test_dbt.py looks at
+    assert answers.refused == {}
+    assert {"MergeStatement", "BeginStatement", "CommitStatement", "CreateTableStatement"} <= answers.kinds.keys()

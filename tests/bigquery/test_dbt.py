@@ -20,7 +20,9 @@ from connectors.google import GoogleAccess
 from flows.dbt import DbtNode, status_counts
 from sandbox.prefect_server import PrefectServer
 from sandbox.world import World
+from tests.bigquery.conftest import DATASETS
 from tests.bigquery.dbt_builds import Both, Content
+from tests.bigquery.googlesql.sent import analyzed
 from tests.dbt.conftest import PROJECT
 
 TYPES = {
@@ -46,8 +48,13 @@ def both(
 
 
 @pytest.fixture(scope="module")
-def day_one(both: Both) -> Content:
-    both.build(tests=False)
+def untested(both: Both) -> list[DbtNode]:
+    """Day 1, without data tests."""
+    return both.build(tests=False)
+
+
+@pytest.fixture(scope="module")
+def day_one(both: Both, untested: list[DbtNode]) -> Content:
     return both.content()
 
 
@@ -74,6 +81,10 @@ def tables(both: Both, tested: list[DbtNode]) -> dict[str, Table]:
 
 def test_every_row_of_day_one_is_the_same_in_both_warehouses(day_one: Content) -> None:
     assert_same(day_one)
+
+
+def test_a_build_without_tests_builds_models_and_seeds_alone(untested: list[DbtNode]) -> None:
+    assert {node.unique_id.partition(".")[0] for node in untested} == {"model", "seed"}
 
 
 def test_every_data_test_passes_on_bigquery(tested: list[DbtNode]) -> None:
@@ -171,6 +182,16 @@ def test_freshness_and_documentation_are_read_from_bigquery(both: Both, tested: 
     assert not catalog["errors"]
     assert len(catalog["nodes"]) > RELATIONS
     assert catalog["nodes"]["model.mg_dw.fct_usage"]["columns"]["overage_amount"]["type"].startswith("NUMERIC")
+
+
+def test_every_statement_that_dbt_sends_is_sql_that_bigquery_takes(both: Both, tested: list[DbtNode]) -> None:
+    """Tables and views with their options, data tests, freshness, what documentation reads: all of the tests above."""
+    with both.google.bigquery() as client:
+        answers = analyzed(client, DATASETS)
+    assert answers.refused == {}
+    assert {"CreateTableStatement", "CreateViewStatement", "AlterTableStatement", "QueryStatement"} <= set(
+        answers.kinds
+    )
 
 
 def assert_same(content: Content) -> None:

@@ -12,16 +12,17 @@ from tests.reliability.effects import Effect, Mode, Moment, Step
 from tests.reliability.stage import Scenario, Stage
 from tests.reliability.verdict import problems
 
-WAYS: dict[str, tuple[tuple[Mode, Moment], ...]] = {
+Ways = dict[str, tuple[tuple[Mode, Moment], ...]]
+
+WAYS: Ways = {
     "http": (("stop", "before"), ("stop", "after"), ("kill", "after"), ("lapse", "before"), ("lapse", "after")),
     "lake": (("stop", "before"), ("stop", "after"), ("kill", "after")),
     "warehouse": (("stop", "before"), ("stop", "after"), ("kill", "after"), ("lapse", "before")),
 }
 """How an effect of each channel goes wrong. A process killed before an effect is one killed after the one before it. A
 lake write that fails is no conflict and is not tried again."""
-IN_THE_CLOUD = WAYS | {"warehouse": (("stop", "before"), ("kill", "before"))}
+IN_THE_CLOUD: Ways = WAYS | {"warehouse": (("stop", "before"), ("kill", "before"))}
 """A statement is seen before it is sent to BigQuery, and not after; lost answers and conflicts are tested elsewhere."""
-Ways = dict[str, tuple[tuple[Mode, Moment], ...]]
 
 
 @dataclass

@@ -11,17 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from google.cloud.bigquery import Client, SchemaField
+from google.cloud.bigquery import Client
 
 from connectors.google import GoogleAccess
 from connectors.lake.local import LocalLake
 from connectors.warehouse.bigquery import BigQueryWarehouse
 from tests.bigquery.googlesql.client import GoogleSql, Refused
+from tests.bigquery.googlesql.sent import PROJECT, type_of
 from tests.bigquery.warehouse_histories import HISTORY_CONTRACT, History, outcome
-
-PROJECT = "mg-dw-workbench"
-"""The analyzer's default project, which a path without one means."""
-REST_NAMES = {"INTEGER": "INT64", "BOOLEAN": "BOOL", "FLOAT": "FLOAT64"}
 
 
 @dataclass
@@ -40,7 +37,7 @@ class Watch:
         self.forget()
         for item in self.client.list_tables("STG"):
             name = f"{PROJECT}.STG.{item.table_id}"
-            self.google_sql.table(name, [(c.name, _type(c)) for c in self.client.get_table(item).schema])
+            self.google_sql.table(name, [(c.name, type_of(c)) for c in self.client.get_table(item).schema])
             self.known.add(name)
         try:
             self.kinds.update(self.google_sql.kinds(sql))
@@ -66,8 +63,3 @@ async def test_every_statement_of_a_history_is_sql_that_bigquery_takes(
     watch.forget()
     assert watch.refused == {}
     assert {"MergeStatement", "InsertStatement", "BeginStatement", "CommitStatement"} <= watch.kinds.keys()
-
-
-def _type(column: SchemaField) -> str:
-    name = REST_NAMES.get(column.field_type, column.field_type)
-    return f"ARRAY<{name}>" if column.mode == "REPEATED" else name
