@@ -99,8 +99,6 @@ def _as_column(item: exp.Expr, select: exp.Select, root: exp.Expr, *, literal: b
 
 def _passes_through(name: str, root: exp.Expr) -> bool:
     """Whether nothing is done with a column of this name, nor with one that it becomes, but to select it."""
-    if any(True for _ in root.find_all(exp.SetOperation)):
-        return False
     names = [name]
     for one in names:
         for column in root.find_all(exp.Column):
@@ -113,6 +111,11 @@ def _passes_through(name: str, root: exp.Expr) -> bool:
             if not isinstance(above, exp.Select | exp.Is | exp.Count | exp.Ordered | exp.Group):
                 return False
     joins = list(root.find_all(exp.Join))
-    return not any(join.method for join in joins) and not any(
-        key.name.lower() in names for join in joins for key in join.args.get("using") or ()
+    keys = [key for join in joins for key in join.args.get("using") or ()]
+    branches = [leaf for operation in root.find_all(exp.SetOperation) for leaf in leaves(operation)]
+    items = [item for branch in branches if isinstance(branch, exp.Select) for item in branch.selects]
+    return not (
+        any(join.method for join in joins)
+        or any(key.name.lower() in names for key in keys)
+        or any(item.is_star or item.alias_or_name.lower() in names for item in items)
     )

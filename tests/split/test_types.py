@@ -73,6 +73,9 @@ UNTYPED = {
     "a UNION beside a NULL that is a column already": (
         f"select distinct c.note {JOIN} union all select region from orders"
     ),
+    "a UNION of what a CTE has": (
+        f"with t as (select o.id, c.note {JOIN}) select * from t union all select id, region from orders"
+    ),
     "the first value of a window": f"select first_value(c.note) over (order by o.id) as f {JOIN}",
     "NOT": f"select not c.note as n {JOIN}",
     "the branch that gave a NULL its type": (
@@ -89,6 +92,17 @@ TAKEN = {
         (
             "with t as (select o.id, null as note from orders as o ), final as (select id, note as n from t) "
             "select * from final"
+        ),
+    ),
+    "a column that no branch of a UNION has": (
+        (
+            f"with t as (select o.id, c.note {JOIN}), u as (select id from orders union all select id from accounts) "
+            "select t.id, t.note from t join u on u.id = t.id"
+        ),
+        (
+            "with t as (select o.id, null as note from orders as o ), "
+            "u as (select id from orders union all select id from accounts) "
+            "select t.id, t.note from t join u on u.id = t.id"
         ),
     ),
     "beside a value that has a type": (
