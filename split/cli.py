@@ -263,7 +263,8 @@ def _tell_workbooks(found: WorkbooksRead) -> int:
     sources = sum(len(w.sources) for w in report.workbooks)
     _out.print(
         f"[bold]{_counted(len(report.workbooks), 'document')}[/], {_counted(sources, 'data source')}, "
-        f"{_counted(len(report.items), 'item')}: {states}"
+        f"{_counted(len(report.items), 'item')}: {states}",
+        soft_wrap=True,
     )
     grid = _grid("class", "items", "of them unused", "for example")
     for kind, count in report.counts().items():
@@ -272,6 +273,8 @@ def _tell_workbooks(found: WorkbooksRead) -> int:
         grid.add_row(kind, str(count), str(unused), ", ".join(escape(i.name) for i in of_kind[:3]))
     _out.print(grid)
     placed = [(workbook.path, item) for workbook in report.workbooks for item in workbook.items]
+    changed = [f"{path}:{i.line}: {i.what} {i.name!r}" for path, i in placed if i.new is not None]
+    _listed("Changed" if found.page is not None else "Would be changed", changed)
     for state, title in ((ItemState.goes, "To be removed"), (ItemState.by_hand, "Left to a person")):
         of_state = [(path, i) for path, i in placed if i.state is state and not i.broken and not i.only_tables]
         lines = [f"{path}:{i.line}: {i.what} {i.name!r}{f': {i.left[0]}' if i.left else ''}" for path, i in of_state]

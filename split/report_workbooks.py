@@ -35,7 +35,7 @@ def workbooks_page(report: WorkbooksReport) -> str:
         unused=[(w, item) for w, item in numbered if item.unused],
         by_hand=[(w, item) for w, item in numbered if item.state is ItemState.by_hand],
         goes=[(w, item) for w, item in numbered if item.state is ItemState.goes],
-        shown=[(w, item) for w, item in numbered if item.new is not None or item.proposed is not None or item.cuts],
+        shown=[(w, item) for w, item in numbered if item.new is not None or item.proposed is not None],
         literals=[(w, item, literal) for w, item in numbered for literal in item.literals],
         unclear=unclear_tables(report),
         diff=diff_lines,
