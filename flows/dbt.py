@@ -6,10 +6,8 @@ import asyncio
 import functools
 import json
 import os
-import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from connectors.progress import ProgressEvent, emit
 from connectors.warehouse.settings import WarehouseSettings, open_warehouse
 from flows.alerts import tell_slack
 from flows.artifacts import publish
+from flows.daemon_thread import in_a_daemon
 from flows.failures import Failure, StepFailed
 from flows.gcp import key_file
 from flows.leases import leased
@@ -118,7 +117,7 @@ async def _build(layer: Layer, exclude: Sequence[str] | None, *, tests: bool) ->
     # which takes three times as long as dbt itself. The artifact below shows every node.
     try:
         await _wait_for_file(layer)
-        await _in_a_daemon(functools.partial(_invoke, settings, arguments, flow_run.id or "local"))
+        await in_a_daemon(functools.partial(_invoke, settings, arguments, flow_run.id or "local"))
     except ValueError as error:
         raise _did_not_run(layer, error) from error
     nodes = read_run_results(results)
@@ -158,23 +157,6 @@ def _did_not_run(layer: Layer, error: ValueError) -> StepFailed:
     emit(ProgressEvent("dbt", layer, "failed", note=cause))
     step = f"dbt-{layer}"
     return StepFailed(step, [Failure(step, "", f"dbt did not run: {cause}", remedy)], [f"all that {step} builds"])
-
-
-async def _in_a_daemon(work: Callable[[], None]) -> None:
-    """Run it in a thread that ends with the process: one of the pool would keep a process that is to end."""
-    done: Future[None] = Future()
-    done.set_running_or_notify_cancel()  # from here on nobody can cancel it
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            done.set_exception(error)
-        else:
-            done.set_result(None)
-
-    threading.Thread(target=run, name="dbt", daemon=True).start()
-    await asyncio.wrap_future(done)
 
 
 def _invoke(settings: FlowSettings, arguments: list[str], run: str) -> None:
