@@ -12,12 +12,12 @@ from tests.kubernetes.stage import Stage
 
 _PATIENCE = 600.0
 """Seconds, mostly for Prefect's import in two pods, one after the other, on a busy machine."""
-_REQUESTS = {"s3-usage": ("s3", r"^GET /[^/?]+/[^?]+$"), "zuora": ("zuora", r"^GET /v1/file/")}
-"""The first request for data of a source: it has signed in, knows what there is, and nothing is loaded yet."""
+_REQUESTS = {"s3-usage": ("s3", r"^GET /[^/?]+/[^?]+$"), "zuora": ("zuora", r"^GET /v1/batch-query/jobs/")}
+"""A request that all data of a source waits for: a file of its one batch, the one job for all objects."""
 
 
 class Hold:
-    """The first request for data of each source waits.
+    """The request at each source that its data waits for gets no answer.
 
     All pods share one DuckDB file, which one process at a time may open: so one child comes to its request, and the
     other one stands before the file.
@@ -47,7 +47,7 @@ class Hold:
 
 @contextmanager
 def held(stage: Stage) -> Iterator[Hold]:
-    """Hold the next request for data at both sources, once; they are let go at the block's end at the latest."""
+    """Hold such a request at both sources, once; they are let go at the block's end at the latest."""
     hold = Hold()
     for flow, (system, request) in _REQUESTS.items():
         stage.sandbox.faults[system].arm(request, act=lambda flow=flow: hold.act(flow))
