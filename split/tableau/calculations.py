@@ -259,7 +259,7 @@ class Fields:
         key = self._internal(name)
         if key != name.lower():
             return self.of(key)
-        if key in GENERATED or key.startswith("__tableau_internal_object_id__"):
+        if key not in self._places and (key in GENERATED or key.startswith("__tableau_internal_object_id__")):
             return Known()
         places = [self._places[key]] if key in self._places else list(guessed_origins(name))
         for place in places:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,7 @@ def _bomb(file: Path) -> None:
     file.write_bytes(bytes(content))
 
 
-BAD = {
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated.twbx": (_truncated, "is no whole zip archive"),
     "damaged.twbx": (_damaged, "is no whole zip archive"),
     "encrypted.twbx": (_encrypted, "encrypted"),
