@@ -230,7 +230,7 @@ class Stage:
         """What the image's build does: the manifest of the dbt project."""
         words = [_BIN / "dbt", "--quiet", "parse", "--project-dir", "dbt", "--profiles-dir", "dbt", "--target", "prod"]
         environment = {**plain_environment(), "DBT_LOG_PATH": str(self.folder / "dbt-logs")}
-        run([*words, "--target-path", self.folder / "manifest"], environment, ROOT)
+        run([*words, "--target-path", self.folder / "manifest"], environment, ROOT, LONG)
 
     def _new_worker(self) -> Process:
         [declared] = [one for one in self._manifests.objects if _is_workers(one)]

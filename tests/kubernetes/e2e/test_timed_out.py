@@ -71,19 +71,3 @@ def test_a_thread_that_cannot_be_stopped_ends_with_its_job_and_changes_nothing_m
     [text] = stage.slack(1)
     assert "*tableau / tableau* timed out" in text
     assert run["id"] in text
-
-
-@pytest.mark.slow
-def test_a_run_that_has_only_the_deadline_of_its_job_is_begun_again_and_nobody_hears_of_it(stage: Stage) -> None:
-    """Why there is a time limit: to Prefect in the pod the deadline looks like an eviction."""
-    with (
-        stage.scene(Warehouse(stage.shared / "deadline")),
-        stage.job_variables("zuora/zuora", env={}, active_deadline_seconds=150),
-    ):
-        with _hanging(stage, "zuora", r"^GET /v1/file/") as reached:
-            run = stage.api.start_run("zuora/zuora")
-            stage.api.wait_run_count(run, 2)
-            assert reached.is_set()
-        assert stage.api.wait(run)["state_name"] == "Completed"
-        assert "AwaitingRetry" in stage.api.states(run)
-        assert stage.sandbox.slack.texts == []
