@@ -109,6 +109,8 @@ class Types:
     def _function(self, node: exp.Expr, scope: Scope) -> Type | None:
         if isinstance(node, _COUNTS):
             return _BIGINT
+        if isinstance(node, exp.CurrentDate):
+            return _DATE
         if not isinstance(node.this, exp.Expr):
             return None
         if isinstance(node, _ANY_KIND):
