@@ -13,7 +13,7 @@ from split.facts import Facts
 from split.mentions import mentions
 from split.reading import Lookups, ModelReader, Reading
 from split.report_model import LeftReport, ModelReport, ProjectReport
-from split.sql.engine import Kind, base_relation
+from split.sql.engine import Kind, Lookup, base_relation
 from split.sql.scope import Relation
 from split.sql.types import Type, type_named
 from split.sql.values import ANY
@@ -25,7 +25,7 @@ _SNAPSHOT_COLUMNS = ("dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_vali
 
 def classify_project(project: Project) -> ProjectReport:
     """What every model of a project is about, and where else the Enterprise side is named. Runs nothing."""
-    readings = _Reading(project).run()
+    readings = ProjectReading(project).run()
     reports = _connected(project, {name: reading.report for name, reading in readings.items()})
     ours = {name: reading.commercial for name, reading in readings.items()}
     theirs = {name: reading.enterprise for name, reading in readings.items()}
@@ -85,8 +85,12 @@ class _Side:
         return {column: type_ for column, type_ in named.items() if type_ is not None}
 
 
-class _Reading:
-    """All models, in order."""
+class ProjectReading:
+    """All models, in order.
+
+    Attributes:
+        lost: models that read, directly or not, a model that could not be read: the name of that one.
+    """
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -95,20 +99,25 @@ class _Reading:
         self._theirs = _Side(project, project.facts.swapped(), headers)
         self._reader = ModelReader(project)
         self._readings: dict[str, Reading] = {}
-        self._lost: dict[str, str] = {}
-        """Models that read, directly or not, a model that could not be read: the name of that one."""
+        self.lost: dict[str, str] = {}
+
+    @property
+    def lookups(self) -> tuple[Lookup, Lookup]:
+        """What is known of each table, without Enterprise and without Commercial."""
+        return self._ours.source, self._theirs.source
 
     def run(self) -> dict[str, Reading]:
+        """Read all models."""
         ours, theirs = self._ours, self._theirs
         lookups = Lookups(ours.source, theirs.source, ours.compiled, theirs.compiled)
         for node in self._project.models:
             touched = self._is_touched(node)
             reading = self._reader.read(node, lookups, self._ephemeral(node), touched=touched)
-            lost = next((self._lost[ref] for ref in node.refs if ref in self._lost), None)
+            lost = next((self.lost[ref] for ref in node.refs if ref in self.lost), None)
             if lost is not None and reading.report.kind is Kind.neutral:
                 reading = replace(reading, report=_unknown(reading.report, lost))
             if lost is not None or (reading.commercial is None and touched):
-                self._lost[node.name] = lost or node.name
+                self.lost[node.name] = lost or node.name
             ours.add(node, reading.commercial)
             theirs.add(node, reading.enterprise)
             self._readings[node.name] = reading
@@ -119,7 +128,7 @@ class _Reading:
         relations = [side.source(name) for side in (self._ours, self._theirs) for name in (*node.refs, *node.sources)]
         if not node.refs and not node.sources:
             return True
-        return any(ref in self._lost for ref in node.refs) or any(r is not None and r.carries() for r in relations)
+        return any(ref in self.lost for ref in node.refs) or any(r is not None and r.carries() for r in relations)
 
     def _ephemeral(self, node: Node) -> dict[str, Reading]:
         """The ephemeral models that dbt writes into this one, those of those too."""

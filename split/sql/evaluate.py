@@ -126,7 +126,7 @@ class Evaluator:
                 continue
             shared = other.where(lambda scalar: scalar is not None)
             if value.known:
-                shared = value.where(lambda scalar, o=other: scalar is not None and o.can_be(scalar))
+                shared = _shared(value, other)
             if shared.now:
                 scope = scope.narrow(key, shared)
         return scope
@@ -317,6 +317,15 @@ class Evaluator:
             return Lit("text", function(text))
 
         return apply(convert, self._value(node.this, scope))
+
+
+def _shared(value: Value, other: Value) -> Value:
+    """What a column can be that equals another one; without the facts it could be what both could be."""
+    lost = {scalar for scalar, _ in other.gone}
+    now = frozenset(v for v in value.now or () if v is not None and other.can_be(v))
+    gone = {g for g in value.gone if g[0] is not None and (g[0] is ANYTHING or g[0] in lost or other.can_be(g[0]))}
+    gone |= {g for g in other.gone if g[0] is not None and value.can_be(g[0])}
+    return Value(now, frozenset(gone))
 
 
 def when(case: exp.Case, arm: exp.If) -> exp.Expr:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from split.facts import Facts
-from split.project import Project
-from split.project import _Reading as ProjectReading  # pyright: ignore[reportPrivateUsage] - what it knows of each model
+from split.project import Project, ProjectReading
 from split.sql.engine import Lookup, base_relation
 from split.sql.scope import Relation
 
@@ -48,8 +47,8 @@ class Tables:
         if project is not None:
             reading = ProjectReading(project)
             reading.run()
-            self._lookups = reading._ours.source, reading._theirs.source  # pyright: ignore[reportPrivateUsage]
-            self._lost = frozenset(name.lower() for name in reading._lost)  # pyright: ignore[reportPrivateUsage]
+            self._lookups = reading.lookups
+            self._lost = frozenset(name.lower() for name in reading.lost)
             models = (node.name for node in project.models)
             sources = (source for node in project.models for source in node.sources)
             names = {*models, *sources, *project.seeds, *project.schema, *project.compiled.names.values()}

@@ -198,6 +198,13 @@ CASES = {
         ),
         "select last_value(brand ignore nulls) over (order by id, score, name, brand) as x from accounts",
     ),
+    "a column that equals another one has lost what both have lost": (
+        (
+            "select a.id, case when a.brand = 'Ent' then 'E' else 'C' end as line "
+            "from accounts as a join brands as b on b.brand = a.brand"
+        ),
+        "select a.id, 'C' as line from accounts as a join brands as b on b.brand = a.brand",
+    ),
     "NOT LIKE is inverted": (
         "select id from orders where brand not like 'En%'",
         "select id from orders where brand is not null",
