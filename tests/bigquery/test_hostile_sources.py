@@ -13,6 +13,7 @@ from connectors.google import GoogleAccess
 from connectors.lake.gcs import GcsLake
 from connectors.warehouse.limits import Limits
 from tests.bigquery.conftest import bucket_of
+from tests.bigquery.googlesql.sent import analyzed
 from tests.bigquery.warehouse_suite import AnyWarehouse
 from tests.conformance import test_hostile_values as conformance
 from tests.conformance.conftest import Bench, every, station
@@ -82,6 +83,22 @@ async def test_a_text_of_five_megabytes_arrives_whole(bench: Bench) -> None:
 @pytest.mark.parametrize("kind", UNSPEAKABLE)
 async def test_a_text_that_cannot_be_kept_is_never_altered(bench: Bench, kind: str) -> None:
     await conformance.test_a_text_that_cannot_be_kept_is_refused_or_set_aside_but_never_altered(bench, kind)
+
+
+@every(["s3-hostile"])
+async def test_google_s_analyzer_takes_what_a_table_with_a_column_of_its_own_name_is_loaded_with(
+    bench: Bench, house: GoogleAccess
+) -> None:
+    assert bench.table.name in {column.name for column in bench.table.columns}
+    bench.ware.put(1, {}, stamp=bench.ware.now - timedelta(hours=1))
+    bench.station.show()
+    await bench.good_run()
+    bench.change(lambda ware: ware.delete(1))
+    await bench.good_run()
+    with house.bigquery() as client:
+        answers = analyzed(client, [])
+    assert answers.refused == {}
+    assert answers.kinds["MergeStatement"]
 
 
 async def exact_as_far_as_stored(bench: Bench) -> int:

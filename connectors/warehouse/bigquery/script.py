@@ -139,11 +139,12 @@ class Script:
                 f"SET batch_partitions = ARRAY(SELECT DISTINCT {start} FROM batch_met WHERE _partition IS NOT NULL)"
             ]
             stored = f" WHERE {partition_expression(self.table, by)} IN UNNEST(batch_partitions) OR {by} IS NULL"
+        # With a name of its own: else a column that is called as its table would be read as the table's whole row.
         plan = (
             f"CREATE TEMP TABLE batch_plan AS SELECT m.row, m.stored, "
             f"{self._say(self.merge.verdict(self._same()))} AS verdict "
             f"FROM batch_met m JOIN {self._lines('row')} s ON s._row = m.row LEFT JOIN "
-            f"(SELECT {self._compared()} FROM {self._target}{stored}) t ON {self._match('s', 't')}"
+            f"(SELECT {self._compared()} FROM {self._target} AS _stored{stored}) t ON {self._match('s', 't')}"
         )
         counted = ", ".join(f"COUNTIF(verdict = {text(v)}) AS {v}" for v in VERDICTS)
         return [
