@@ -47,14 +47,17 @@ class Hold:
 
 @contextmanager
 def held(stage: Stage) -> Iterator[Hold]:
-    """Hold such a request at both sources, once; they are let go at the block's end at the latest."""
+    """Hold such requests at both sources, also when they are asked again; they are let go at the block's end at the
+    latest."""
     hold = Hold()
     for flow, (system, request) in _REQUESTS.items():
-        stage.sandbox.faults[system].arm(request, act=lambda flow=flow: hold.act(flow))
+        stage.sandbox.faults[system].arm(request, times=None, act=lambda flow=flow: hold.act(flow))
     try:
         yield hold
     finally:
         hold.release()
+        for system, _ in _REQUESTS.values():
+            stage.sandbox.faults[system].clear()
 
 
 @dataclass(frozen=True)
