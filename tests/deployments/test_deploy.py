@@ -340,7 +340,10 @@ def test_on_a_laptop_a_worker_runs_the_deployments_as_processes(
         assert asyncio.run(smoke(seconds=300)) == "smoke", (tmp_path / "worker.log").read_text()
     finally:
         worker.terminate()
-        worker.wait(60)
+        try:
+            worker.wait(60)
+        finally:
+            worker.kill()
 
 
 def test_a_release_whose_run_does_not_get_through_is_told_with_its_state(server: PrefectServer, file: File) -> None:
