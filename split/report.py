@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from split.leaks import Leak
 from split.report_model import FactsCheck, ModelReport, ProjectReport, Record
@@ -142,17 +142,21 @@ def decisions(findings: Findings) -> list[tuple[ModelReport, str]]:
     return found
 
 
-def page(findings: Findings) -> str:
-    """The HTML page."""
-    templates = Environment(
+def template(name: str) -> Template:
+    """A page's template."""
+    return Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
+    ).get_template(name)
+
+
+def page(findings: Findings) -> str:
+    """The HTML page."""
     models = findings.project.models
-    return templates.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         findings=findings,
         project=findings.project,
         models=models,

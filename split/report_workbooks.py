@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from split.report import csv_text, diff_lines
+from split.report import csv_text, diff_lines, template
 from split.tableau.items import Item, ItemState, WorkbookReport, WorkbooksReport
 
 _KINDS_OF_STATE = {
@@ -17,18 +15,11 @@ _KINDS_OF_STATE = {
 
 def workbooks_page(report: WorkbooksReport) -> str:
     """The HTML page."""
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     numbered = [(w, item) for w in report.workbooks for item in w.items]
     bar: dict[str, int] = {"done": 0, "waiting": 0, "refused": 0}
     for _, item in numbered:
         bar[_KINDS_OF_STATE[item.state]] += 1
-    return templates.get_template("workbooks.html.j2").render(
+    return template("workbooks.html.j2").render(
         report=report,
         items=numbered,
         bar=bar,
