@@ -192,6 +192,15 @@ class Stage:
         """Until nothing lives that a pod has started."""
         wait_for("end of the pods' processes", lambda: not self.processes(), LONG)
 
+    def wait_for_succeeded_jobs(self, selector: str = "prefect.io/flow-run-id") -> list[dict[str, Any]]:
+        """The Jobs with such labels when each has succeeded: a run is Completed before its pod has ended."""
+
+        def look() -> list[dict[str, Any]] | None:
+            jobs = self.cluster.jobs(selector)
+            return jobs if {job["status"].get("succeeded") for job in jobs} == {1} else None
+
+        return wait_for("success of the Jobs", look, LONG)
+
     def _assert_quiet(self) -> None:
         assert [(run["name"], run["state_name"]) for run in self._unfinished()] == []
         self.wait_for_no_process()

@@ -23,8 +23,7 @@ def test_a_release_writes_the_blocks_and_lets_doctor_run_on_the_pool(stage: Stag
         assert "The run smoke completed on the work pool" in printed
         [run] = stage.api.runs(tags={"all_": ["smoke"]})
         assert run["state_name"] == "Completed"
-        [job] = stage.cluster.jobs(f"prefect.io/flow-run-id={run['id']}")
-        assert job["status"]["succeeded"] == 1
+        assert len(stage.wait_for_succeeded_jobs(f"prefect.io/flow-run-id={run['id']}")) == 1
         assert stage.api.get("/deployments/name/doctor/doctor")["version"] == _COMMIT
         block = stage.api.get("/block_types/slug/gcp-credentials/block_documents/name/mg-dw")
         assert block["data"]["project"] == "mg-dw-workbench-staging"
