@@ -106,6 +106,7 @@ def _unpacked(file: Path) -> list[Part]:
             if not documents:
                 raise Unreadable(str(file), "holds no .twb and no .tds")
             return [_part(file, m.filename, _content(archive, file, m)) for m in documents]
+    # zipfile says NotImplementedError of a compression or a version of zip that it does not know.
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, UnicodeDecodeError) as error:
         raise Unreadable(str(file), f"is no whole zip archive: {error}") from error
 
