@@ -124,7 +124,7 @@ def conform(table: Table, manifest: Manifest, paths: Mapping[str, str]) -> Confo
     Raises UnreadableFile when a part lacks a key column or the cursor.
     """
     parts = [StoredPart(p, paths[p.name]) for p in manifest.parts if p.kind == "rows"]
-    tombstones = has_tombstone_field(parts)
+    tombstones = has_tombstone_field(table, parts)
     raw = raw_relation(table, parts, manifest.null_text)
     zone = manifest.midnight_zone
     casts = [f"{exact(f'raw_{i}', c.type, zone)} AS {name(c.name)}" for i, c in enumerate(table.columns)]

@@ -1,8 +1,9 @@
 """Raw parts as a relation of text: one VARCHAR column per contract column, NULL where the part does not have it.
 
 Besides `raw_0 … raw_n` (contract order) the relation has `raw_deleted` (the text of a `_deleted` field, NULL without
-one), `raw_path` (where the part lies), `raw_lacks` (which columns the part does not have, see `RawRelation`) and, for
-file tables, `raw_rest`: the fields that the contract does not name, as JSON.
+one and in file tables, where such a field is the sender's), `raw_path` (where the part lies), `raw_lacks` (which
+columns the part does not have, see `RawRelation`) and, for file tables, `raw_rest`: the fields that the contract does
+not name, as JSON.
 """
 
 # ruff: noqa: S608 - every name and value in the SQL built here goes through sql.py
@@ -110,9 +111,9 @@ def key_relation(table: Table, parts: Sequence[StoredPart], null_text: str | Non
     return "\nUNION ALL\n".join(selects)
 
 
-def has_tombstone_field(parts: Sequence[StoredPart]) -> bool:
-    """True when a part says row by row whether the row is deleted (Zuora AQuA)."""
-    return any(TOMBSTONE_FIELD in p.part.header for p in parts)
+def has_tombstone_field(table: Table, parts: Sequence[StoredPart]) -> bool:
+    """True when a part says row by row whether the row is deleted (Zuora AQuA). A file's fields are its sender's."""
+    return not has_files(table) and any(TOMBSTONE_FIELD in p.part.header for p in parts)
 
 
 def plain_count(table: Table, part: StoredPart) -> str:
@@ -153,12 +154,12 @@ def _select(table: Table, shape: _Shape, uris: list[str], null_text: str | None,
     for i, column in enumerate(table.columns):
         position = positions.get(column.field.casefold())
         columns.append(f"{'NULL::VARCHAR' if position is None else reader.text(position)} AS raw_{i}")
-    deleted = positions.get(TOMBSTONE_FIELD)
+    deleted = None if has_files(table) else positions.get(TOMBSTONE_FIELD)
     columns.append(f"{'NULL::VARCHAR' if deleted is None else reader.text(deleted)} AS raw_deleted")
     named = {field.casefold() for field in table.fields}
     rest = reader.rest([i for i, f in enumerate(shape.header) if f.casefold() not in named], table.fields)
     columns.append(f"{rest if has_files(table) else 'NULL::VARCHAR'} AS raw_rest")
-    return f"SELECT {', '.join(columns)}, raw_path, {lacks} AS raw_lacks FROM {reader.relation()}"
+    return f"SELECT {', '.join(columns)}, {reader.path} AS raw_path, {lacks} AS raw_lacks FROM {reader.relation()}"
 
 
 class _Reader:
@@ -170,6 +171,8 @@ class _Reader:
         self._files = "[" + ", ".join(text(uri) for uri in uris) + "]"
         self._null_text = null_text
         self._pointers: dict[int, int] = {}
+        taken = set(shape.positions()) if shape.format == "parquet" else ()  # only there fields keep their names
+        self.path = next(p for p in (f"raw_path{'_' * n}" for n in range(len(taken) + 1)) if p not in taken)
 
     def text(self, position: int) -> str:
         """The text of a field, NULL where it is empty."""
@@ -214,7 +217,7 @@ class _Reader:
                 )
                 return f"(SELECT line, raw_path, json_extract_string(line, [{pointers}]) AS found FROM ({objects}))"
             case "parquet":
-                return f"read_parquet({self._files}, filename='raw_path', binary_as_string=true)"
+                return f"read_parquet({self._files}, filename='{self.path}', binary_as_string=true)"
 
     def _found(self, position: int) -> str:
         """The field's place among those that are cut out of a line in one go."""

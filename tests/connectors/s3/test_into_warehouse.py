@@ -176,6 +176,18 @@ async def test_a_redelivery_without_rows_empties_the_file(pipe: Pipe) -> None:
     assert await pipe.live() == {"B": (1, "b")}
 
 
+async def test_columns_of_the_sender_that_are_named_as_ours_say_nothing_to_us(pipe: Pipe) -> None:
+    theirs = {"_deleted": "true", "_file": "x", "_batch_id": "y", "_tombstone": "true", "raw_deleted": "true"}
+    theirs |= {"raw_0": "z", "_version": "1", "line": "l", "filename": "n", "raw_path": "p"}
+    pipe.deliver("a", [_row("A", 1, **theirs), _row("B", 2, **theirs | {"_deleted": "maybe"})], day=0)
+    [result] = (await pipe.run()).results
+
+    assert await pipe.live() == {"A": (1, "a"), "B": (2, "a")}
+    assert result.quarantined == 0
+    kept = await pipe.warehouse.rows("SELECT _raw FROM STG.s3_cm_usage_data WHERE account_number = 'A'")
+    assert json.loads(kept[0]["_raw"]) == theirs
+
+
 @pytest.mark.parametrize("table", ["csv"], indirect=True)
 @pytest.mark.parametrize(
     "rules", [FileRules(delimiter=";"), FileRules(delimiter="\t"), FileRules(delimiter="|", encoding="latin-1")]
