@@ -32,6 +32,20 @@ def data_sets() -> Iterator[list[duckdb.DuckDBPyConnection]]:
         connection.close()
 
 
+def rows(connection: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation) -> Counter[str]:
+    """What the query gives, as a multiset."""
+    try:
+        return Counter(map(repr, relation.fetchall()))
+    except duckdb.InvalidInputException as error:  # valid queries on which the optimizer of DuckDB 2.0.0 fails
+        if "BindBuiltinScalarFunction" not in str(error):
+            raise
+    connection.execute("PRAGMA disable_optimizer")
+    try:
+        return Counter(map(repr, connection.sql(relation.sql_query()).fetchall()))
+    finally:
+        connection.execute("PRAGMA enable_optimizer")
+
+
 def check(old: str, data_sets: list[duckdb.DuckDBPyConnection], seed: int) -> int:
     """Compare old and new; returns the number of cuts, -1 for a query that DuckDB does not take."""
     known = lookup if seed % 2 else TYPED
@@ -39,11 +53,11 @@ def check(old: str, data_sets: list[duckdb.DuckDBPyConnection], seed: int) -> in
     for number, connection in enumerate(data_sets):
         try:
             before = connection.sql(old)
-            expected = Counter(map(repr, before.fetchall()))
+            expected = rows(connection, before)
         except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException):
             return -1
         after = connection.sql(found.text)
-        assert Counter(map(repr, after.fetchall())) == expected, f"seed {seed}, rows {number}"
+        assert rows(connection, after) == expected, f"seed {seed}, rows {number}"
         assert after.columns == before.columns, f"seed {seed}: other names"
         if after.types != before.types:
             assert any(cut.type_at_risk for cut in found.cuts), f"seed {seed}: a type changed without a word"
