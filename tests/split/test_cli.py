@@ -82,12 +82,14 @@ def test_verify_wants_a_proposal(project: Path, tmp_path: Path) -> None:
 def test_a_project_is_taken_apart_with_its_types_and_found_to_be_the_same(tmp_path: Path) -> None:
     old, new, facts = write(tmp_path / "old"), tmp_path / "new", tmp_path / "facts.yml"
     facts.write_text(FACTS.model_dump_json(exclude_none=True))
-    status, said = _split("propose", old, "--facts", facts, "--output", new, "--types")
+    status, said = _split("propose", old, "--facts", facts, "--output", new, "--dialect", "duckdb", "--types")
     assert status == 0, said
     assert "cast(" in (new / "project" / "models" / "kinds.sql").read_text()
     allowed = tmp_path / "allowed.yml"
     allowed.write_text("allowed: [{place: seeds/brands.csv, reason: the seed is cut at the next load}]\n")
-    status, said = _split("verify", old, new, "--facts", facts, "--sets", "1", "--allow", allowed)
+    status, said = _split(
+        "verify", old, new, "--facts", facts, "--dialect", "duckdb", "--sets", "1", "--allow", allowed
+    )
     assert "different" not in said
     assert "by_day: line 3: group by placed: groups rows of both segments together" in said
     assert "Enterprise is named nowhere." in said
