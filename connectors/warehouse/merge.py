@@ -67,7 +67,7 @@ class Merge:
     def stored_version(self) -> str:
         """The version of a stored row `t`. Of files: the newest delivery `d` of the file it came in."""
         if self._files:
-            return f"coalesce(d.delivered, {_BEGINNING})"
+            return "d.delivered"
         return f"coalesce(t.{name(self.table.cursor)}, {_BEGINNING})" if self.table.cursor else _BEGINNING
 
     @property
@@ -181,15 +181,13 @@ class Merge:
             # Between two files the delivery decides, and at one instant the name: not which of them was read first.
             later = "m.later AND s._file = m.file"
             older = (
-                "m.outdated OR m.place > 1 OR (s._version < m.version AND NOT (m.deleted AND s._file <> m.file)) "
-                "OR (s._version = m.version AND s._file < m.file AND NOT m.deleted)"
+                "m.outdated OR m.place > 1 OR (NOT m.deleted "
+                "AND (s._version < m.version OR (s._version = m.version AND s._file < m.file)))"
             )
         else:
             own = f"m.batch = {text(self.manifest.batch_id)}"
             unseen = f"(m.later OR {own} OR {stamp(self.observed)} <= m.deleted_at)"
-            older = (
-                f"s._version < m.version OR (NOT s._deleted AND m.deleted AND s._version <= m.deleted_at AND {unseen})"
-            )
+            older = f"s._version < m.version OR (NOT s._deleted AND s._version <= m.deleted_at AND {unseen})"
         return (
             f"CASE WHEN {older} OR {self._gone} THEN 'stale' "
             f"WHEN NOT m.stored AND s._deleted THEN 'deleted' WHEN NOT m.stored THEN 'inserted' "

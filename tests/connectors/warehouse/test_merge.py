@@ -189,15 +189,28 @@ async def test_a_row_restored_in_the_second_of_its_deletion_lives_in_a_new_table
     assert await stored(warehouse, PLAIN.name) == {"1": ("back", False)}
 
 
+@pytest.mark.parametrize("changed", ["2026-06-16T00:00:00Z", "2026-06-17T00:00:00Z"])
 async def test_a_batch_read_before_a_deletion_does_not_bring_the_row_back(
-    warehouse: DuckDBWarehouse, lake: LocalLake
+    warehouse: DuckDBWarehouse, lake: LocalLake, changed: str
 ) -> None:
     row = {"Id": "1", "Name": "gone", "UpdatedDate": "2026-06-10T00:00:00Z"}
     await load_rows(warehouse, lake, PLAIN, FIRST, row)
     await load(warehouse, await Batch(lake, PLAIN, THIRD).deletes({"Id": "1", "deletedDate": "2026-06-17T00:00:00Z"}))
-    late = await load_rows(warehouse, lake, PLAIN, SECOND, {**row, "UpdatedDate": "2026-06-16T00:00:00Z"})
+    late = await load_rows(warehouse, lake, PLAIN, SECOND, {**row, "UpdatedDate": changed})
     assert counts(late) == {"read": 1, "stale": 1}
     assert await stored(warehouse, "zuora_account") == {"1": ("gone", True)}
+
+
+async def test_only_a_batch_read_after_the_time_of_a_deletion_brings_the_row_back(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    row = {"Id": "1", "Name": "back", "UpdatedDate": "2026-06-17T00:00:00Z"}
+    await load_rows(warehouse, lake, PLAIN, FIRST, row)
+    deletion = Batch(lake, PLAIN, SECOND, observed=at("2026-06-16 12:00"))  # the source's clock is ahead
+    await load(warehouse, await deletion.deletes({"Id": "1", "deletedDate": "2026-06-18T00:00:00Z"}))
+    for observed, expected in (("2026-06-18 00:00:00", "stale"), ("2026-06-18 00:00:01", "updated")):
+        batch = Batch(lake, PLAIN, THIRD, observed=at(observed), label=observed)
+        assert counts(await load(warehouse, await batch.rows(row))) == {"read": 1, expected: 1}
 
 
 async def test_a_row_seen_again_after_its_deletion_is_live_again(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
@@ -262,6 +275,30 @@ async def test_a_tombstone_row_needs_only_key_and_stamp(warehouse: DuckDBWarehou
         assert await stored(warehouse, "zuora_account") == {
             "1": ("one", True), "2": ("two", False), "7": (None, True), "9": (None, True),
         }  # fmt: skip
+
+
+async def test_the_last_deletion_of_a_row_counts(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
+    await load_rows(warehouse, lake, PLAIN, FIRST, {"Id": "1", "Name": "one", "UpdatedDate": "2026-06-10 00:00:00"})
+    for span, day, expected in ((SECOND, 16, "deleted"), (THIRD, 17, "updated")):
+        tombstone = {"Id": "1", "UpdatedDate": f"2026-06-{day} 00:00:00", "_deleted": "true"}
+        batch = await Batch(lake, PLAIN, span).rows(tombstone, header=AQUA)
+        assert counts(await load(warehouse, batch)) == {"read": 1, expected: 1}
+        assert await warehouse.rows("SELECT name, _deleted, _deleted_at FROM STG.zuora_account") == [
+            {"name": "one", "_deleted": True, "_deleted_at": at(f"2026-06-{day}").replace(tzinfo=None)}
+        ]
+
+
+async def test_a_first_load_holds_a_repeated_key_against_the_rows_that_fit(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    await load_rows(
+        warehouse, lake, PLAIN, FIRST,
+        {"Id": "1", "Name": "old", "UpdatedDate": "2026-06-10 00:00:00"},
+        {"Id": "1", "Name": "new", "UpdatedDate": "2026-06-11 00:00:00"},
+        {"Id": "2", "Balance": "?", "UpdatedDate": "2026-06-11 00:00:00"},
+        {"Id": "3", "Balance": "?", "UpdatedDate": "2026-06-11 00:00:00"},
+    )  # fmt: skip
+    assert await stored(warehouse, "zuora_account") == {"1": ("new", False)}
 
 
 async def test_nothing_new_is_a_batch_too(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:

@@ -32,7 +32,7 @@ from tests.reliability.model.machine import ANY, CRASHES, SECONDS, SELDOM, START
 from tests.reliability.model.secrets_found import traces
 from tests.reliability.model.stage import Stage
 from tests.reliability.model.table import contract_table, drawn
-from tests.reliability.model.watched import Reach, Tally, shown, went_well
+from tests.reliability.model.watched import Reach, Tally, shown, went_well, without_batch
 
 USAGE = contract_table(
     "s3", "s3_usage", "usage/",
@@ -196,9 +196,10 @@ class FilesMachine(RuleBasedStateMachine):
                 manifest = manifests[pick % len(manifests)]
                 await stage.warehouse.load(USAGE, manifest, stage.lake, run_id="replay", again=True)
 
+        before = without_batch(self.look())
         stage.run(run())
         self.tally.replays += 1
-        self.look()
+        assert without_batch(self.look()) == before, "a batch loaded again has changed rows"
 
     # How
 

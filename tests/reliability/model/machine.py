@@ -20,7 +20,7 @@ from connectors.window import Window
 from tests.reliability.model.effects import FAULTS, Effects, Fault
 from tests.reliability.model.secrets_found import traces
 from tests.reliability.model.table import ModelTable
-from tests.reliability.model.watched import Armed, WatchedRuns, went_well
+from tests.reliability.model.watched import Armed, WatchedRuns, went_well, without_batch
 
 STARTS = tuple(
     datetime.fromisoformat(text).replace(tzinfo=UTC)
@@ -167,11 +167,11 @@ class SourceMachine(WatchedRuns):
         self.sync_in_trouble(full, crash, faults)
         self.sync_and_compare(full)
 
-    @rule(number=NUMBERS, seed=SEEDS, full=SELDOM, crash=st.tuples(ANY, st.booleans()))
-    def die_while_loading(self, number: int, seed: int, full: bool, crash: tuple[int, bool]) -> None:
-        """There is something to load, and the process dies over it."""
+    @rule(number=NUMBERS, seed=SEEDS, seconds=SECONDS, full=SELDOM, crash=st.tuples(ANY, st.booleans()))
+    def die_while_loading(self, number: int, seed: int, seconds: float, full: bool, crash: tuple[int, bool]) -> None:
+        """There is something to load, which the overlap of the next run may not reach, and the process dies over it."""
         self.model.write(number, seed)
-        self.model.advance(self.LAG + 2)
+        self.model.advance(self.LAG + 2 + seconds)
         self.sync_in_trouble_and_compare(full, crash, {})
 
     @rule(full=SELDOM)
@@ -235,12 +235,12 @@ class SourceMachine(WatchedRuns):
             if manifest.batch_id in landed:
                 await stage.warehouse.load(self.TABLE, manifest, stage.lake, run_id="replay", again=True)
 
-        before = self.windows()
+        before, stored = self.windows(), without_batch(self.look())
         stage.effects = Effects()
         stage.run(run())
         assert self.windows() == before
         self.tally.replays += 1
-        self.look()
+        assert without_batch(self.look()) == stored, "a batch loaded again has changed rows"
 
     def teardown(self) -> None:
         if not hasattr(self, "model"):

@@ -102,7 +102,7 @@ def _old_version_stays(patch: pytest.MonkeyPatch) -> None:
 
 
 def _snapshot_buries_what_came_later(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Merge, "not_seen_later", property(lambda _: "TRUE"))
+    patch.setattr(Merge, "not_seen_later", lambda *_: "TRUE")
 
 
 def _by_key_alone(patch: pytest.MonkeyPatch) -> None:

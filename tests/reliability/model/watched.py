@@ -285,3 +285,8 @@ def shown(column: Column, value: Any) -> Any:
     if column.type is DataType.TIMESTAMP and value is not None:
         return value.astimezone(UTC).replace(tzinfo=None)
     return value
+
+
+def without_batch(stored: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    """The stored rows without what says which batch wrote them."""
+    return {key: {c: v for c, v in row.items() if c not in ("_batch_id", "_loaded_at")} for key, row in stored.items()}
