@@ -266,16 +266,13 @@ class Merge:
 
     def _keep_stored(self) -> list[str]:
         """Take over what is stored in columns that the batch does not have."""
+        keys = match(self.table.primary_key, "s", "t")
         statements: list[str] = []
         for i, absent in enumerate(self.lacks):
-            columns = (*absent, *self.kept)
-            if columns:
+            if columns := (*absent, *self.kept):
                 taken = ", ".join(f"{name(c)} = t.{name(c)}" for c in columns)
-                statements.append(
-                    f"UPDATE {STAGE} AS s SET {taken} FROM {self.target} t, {PLAN} p WHERE p.row = s.rowid "
-                    f"AND p.stored AND p.verdict IN ('updated', 'deleted') AND s._lacks = {i} "
-                    f"AND {match(self.table.primary_key, 's', 't')}"
-                )
+                found = f"FROM {self.target} t WHERE s._lacks = {i} AND {keys}"
+                statements.append(f"UPDATE {STAGE} AS s SET {taken} {found}")
         return statements
 
     def _hash(self, absent: Collection[str]) -> str:

@@ -277,6 +277,16 @@ async def test_a_tombstone_row_needs_only_key_and_stamp(warehouse: DuckDBWarehou
         }  # fmt: skip
 
 
+async def test_a_tombstone_of_the_version_that_is_stored_deletes_it(
+    warehouse: DuckDBWarehouse, lake: LocalLake
+) -> None:
+    known = {"Id": "1", "Name": "one", "UpdatedDate": "2026-06-10 00:00:00"}
+    await load_rows(warehouse, lake, PLAIN, FIRST, known)
+    batch = await Batch(lake, PLAIN, SECOND).rows({**known, "Name": None, "_deleted": "true"}, header=AQUA)
+    assert counts(await load(warehouse, batch)) == {"read": 1, "deleted": 1}
+    assert await stored(warehouse, "zuora_account") == {"1": ("one", True)}
+
+
 async def test_the_last_deletion_of_a_row_counts(warehouse: DuckDBWarehouse, lake: LocalLake) -> None:
     await load_rows(warehouse, lake, PLAIN, FIRST, {"Id": "1", "Name": "one", "UpdatedDate": "2026-06-10 00:00:00"})
     for span, day, expected in ((SECOND, 16, "deleted"), (THIRD, 17, "updated")):

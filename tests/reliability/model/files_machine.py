@@ -201,6 +201,12 @@ class FilesMachine(RuleBasedStateMachine):
         self.tally.replays += 1
         assert without_batch(self.look()) == before, "a batch loaded again has changed rows"
 
+    @rule()
+    def replay_all(self) -> None:
+        """Load every batch again, in the order in which they lie in the lake."""
+        for pick in range(len(self.stage.batches())):
+            self.replay(pick)
+
     # How
 
     def text(self, rows: dict[int, int]) -> str:

@@ -242,6 +242,12 @@ class SourceMachine(WatchedRuns):
         self.tally.replays += 1
         assert without_batch(self.look()) == stored, "a batch loaded again has changed rows"
 
+    @rule()
+    def replay_all(self) -> None:
+        """Load every batch again, in the order in which they lie in the lake."""
+        for pick in range(len(self.stage.batches())):
+            self.replay(pick)
+
     def teardown(self) -> None:
         if not hasattr(self, "model"):
             return
