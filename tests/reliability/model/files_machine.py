@@ -112,6 +112,14 @@ class FilesMachine(RuleBasedStateMachine):
         self.gone.pop(key, None)
         self.broken.pop(key, None)
 
+    @rule(number=FILES, shared=ROWS, rows=ROWS)
+    def share_rows_and_withdraw_them(self, number: int, shared: dict[int, int], rows: dict[int, int]) -> None:
+        """A file has rows of its neighbour, and is delivered again without them."""
+        self.deliver(number, rows, shared, packed=False)
+        self.compare(full=False)
+        self.deliver(number, rows, {}, packed=False)
+        self.compare(full=False)
+
     @rule(number=FILES)
     def deliver_half_a_file(self, number: int) -> None:
         """A delivery that cannot be read: what was loaded of the file stays."""
