@@ -68,6 +68,7 @@ class Tree:
 def parse(sql: str, dialect: str) -> Tree:
     """Parse one query. Raises NotParsed."""
     chosen = Dialect.get_or_raise(dialect)
+    chosen.SUPPORTS_USER_DEFINED_TYPES = True  # a macro may write the type: cast(x as {{ dbt.type_string() }})
     parser = _watching(type(chosen).parser_class)(dialect=chosen)
     try:
         tokens = chosen.tokenize(sql)
@@ -82,6 +83,8 @@ def parse(sql: str, dialect: str) -> Tree:
     if len(found) != 1:
         raise NotParsed(f"{len(found)} statements, one query is expected", 0)
     root = cast(exp.Expr, found[0])
+    if isinstance(root, exp.Column | exp.Alias):
+        raise NotParsed("no query is written here, only what a macro makes one of: compile the project to see it", 1)
     if not isinstance(root, exp.Query):
         raise NotParsed(f"a {root.key.upper()} statement, a query is expected", 1)
     seen: dict[int, tuple[int, int]] = parser.seen

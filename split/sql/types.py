@@ -25,13 +25,15 @@ NULL_TYPE = Type("NULL")
 
 
 def type_named(written: str | exp.DataType, dialect: str | None) -> Type | None:
-    """The type of that name in a dialect; None for one that is not known there.
+    """The type of that name in a dialect; None for one that is not known there, as one that a macro names.
 
     In BigQuery precision and length belong to a table's column, not to the type of a value.
     """
     try:
         built = exp.DataType.build(written, dialect=dialect) if isinstance(written, str) else written
     except ParseError:
+        return None
+    if built.this is exp.DataType.Type.USERDEFINED:
         return None
     if dialect == "bigquery" and built.this in exp.DataType.INTEGER_TYPES:
         return Type("BIGINT")

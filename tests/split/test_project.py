@@ -196,6 +196,16 @@ def test_a_model_below_one_that_could_not_be_read_is_not_called_neutral(tmp_path
     assert "reads mart_recent_orders" in below.left[0].reason
 
 
+@pytest.mark.parametrize("alias", ["", " as t"])
+def test_of_a_model_that_is_a_macro_call_and_no_more_only_the_compiled_text_tells(tmp_path: Path, alias: str) -> None:
+    project = copied(tmp_path / "project")
+    text = "{{ config(materialized='view') }}\n{{ some_package.union_of(ref('int_orders_renamed')) }}"
+    (project / "models/generated.sql").write_text(text + alias)
+    found = classify_project(load(project)).model("generated")
+    assert found.kind is Kind.unknown
+    assert "compile the project" in found.left[0].reason
+
+
 def test_jinja_that_nobody_has_seen_is_not_called_neutral(tmp_path: Path) -> None:
     project = copied(tmp_path / "project")
     text = "select order_id, {{ some_package.brand_columns() }} as b from {{ ref('int_orders_renamed') }}"

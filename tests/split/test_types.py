@@ -162,6 +162,15 @@ def test_the_precision_of_a_column_is_no_type_of_a_value_in_bigquery() -> None:
     assert type_named("no type at all", "bigquery") is None
 
 
+@pytest.mark.parametrize("dialect", ["bigquery", "snowflake", "duckdb"])
+def test_a_type_that_a_macro_writes_is_not_known(dialect: str) -> None:
+    old = f"select cast(c.note as {{{{ dbt.type_string() }}}}) as n, o.id::{{{{ a_type }}}} as i {JOIN} where o.id > 0"
+    new = "select cast(null as {{ dbt.type_string() }}) as n, o.id::{{ a_type }} as i from orders as o  where o.id > 0"
+    found = specialise(old, lookup, dialect=dialect)
+    assert found.text == new
+    assert not found.result.types.get("n")
+
+
 YAML = """\
 sources:
   - name: src
