@@ -13,14 +13,18 @@ _CALL = re.compile(r"([\w.]+)\s*\(")
 _VARIABLE = re.compile(r"""\bvar\(\s*['"](\w+)['"]""")
 _LITERAL_LOOP = re.compile(r"\bin\s*(\[|\()")
 _PLAIN = frozenset(
-    {"ref", "source", "config", "is_incremental", "var", "env_var", "log", "print", "return", "snapshot"}
-)
+    {
+        "ref", "source", "config", "is_incremental", "var", "env_var", "log", "print", "return", "snapshot",
+        "dbt_utils.group_by", "dbt_utils.generate_surrogate_key",
+    }
+)  # fmt: skip
 """Calls that put nothing but a name, or what is seen elsewhere, into the SQL."""
 _OF_TEXTS = frozenset(
     {"append", "format", "items", "join", "keys", "lower", "replace", "split", "strip", "upper", "values"}
 )
 """Methods of texts and lists, whose words stand in the file itself."""
-_METHODS = ("adapter.", "target.", "this.", "loop.", "exceptions.", "api.", "modules.")
+_METHODS = ("adapter.", "target.", "this.", "loop.", "exceptions.", "api.", "modules.", "dbt.")
+"""What they write is a type, or a function of what stands in the call."""
 
 
 @dataclass(frozen=True)

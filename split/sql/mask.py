@@ -20,6 +20,8 @@ _REF = re.compile(r"""^ref\(\s*(?:(['"])(?P<package>[^'"]+)\1\s*,\s*)?(['"])(?P<
 _SOURCE = re.compile(r"""^source\(\s*(['"])(?P<source>[^'"]+)\1\s*,\s*(['"])(?P<table>[^'"]+)\3\s*\)$""")
 _SILENT = re.compile(r"^(config|set_sql_header|log|print|exceptions\.\w+)\s*\(")
 """Calls that put nothing into the SQL."""
+_GROUPS = re.compile(r"^dbt_utils\.group_by\([^()\n]*\)$")
+"""Writes `group by 1, 2, …` over the columns that are no aggregates: read as GROUP BY ALL."""
 
 _OPENS = frozenset({"if", "for", "macro", "call", "filter", "raw", "test", "snapshot", "materialization", "docs"})
 _HIDDEN = frozenset({"macro", "call", "filter", "materialization", "docs", "test"})
@@ -149,6 +151,9 @@ class _Masking:
             inner = text[2:-2].strip("-+ \t\r\n")
             if _SILENT.match(inner):
                 self._blank(start, end)
+                continue
+            if _GROUPS.match(inner) and "\n" not in text:
+                self._out[start:end] = "group by all".ljust(end - start)
                 continue
             name = next(names).ljust(end - start, "_")
             self._out[start:end] = _keep_lines(name, text)

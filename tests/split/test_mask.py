@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from split.sql.engine import specialise
 from split.sql.mask import JinjaError, Variant, mask
+from tests.split.queries import lookup
 
 IF = "select 1 {% if x %} a {% elif y %} b {% else %} c {% endif %} {% if z %} d {% endif %}"
 
@@ -21,6 +23,15 @@ def test_offsets_and_lines_stay() -> None:
     assert masked.sql.index("from") == text.index("from")
     assert set(masked.expressions.values()) == {"a", "b"}
     assert [relation.name for relation in masked.relations.values()] == ["m"]
+
+
+def test_a_macro_that_groups_is_read_as_grouping() -> None:
+    kind = "case when brand = 'Ent' then 'e' else 'o' end as kind"
+    amount = "sum(case when brand = 'Ent' then amt else 0 end) as amount"
+    for call in ("dbt_utils.group_by(n=2)", "dbt_utils.group_by( 2 )"):
+        old = f"select region, {kind}, {amount} from orders {{{{ {call} }}}} union all select 'x', 'y', 1"
+        found = specialise(old, lookup, dialect="bigquery")
+        assert found.text == old.replace(amount, "sum(0) as amount")  # what is grouped by stays
 
 
 def test_thousands_of_expressions_have_names_of_their_own() -> None:

@@ -196,6 +196,19 @@ def test_a_model_below_one_that_could_not_be_read_is_not_called_neutral(tmp_path
     assert "reads mart_recent_orders" in below.left[0].reason
 
 
+def test_no_column_goes_from_under_a_macro_that_groups_by_the_first_ones(tmp_path: Path) -> None:
+    project = copied(tmp_path / "project")
+    n = "sum(case when product_line = 'Enterprise' then 1 else 2 end) as n"
+    text = (
+        f"select order_id, enterprise_note, {n} from {{{{ ref('int_order_notes') }}}} {{{{ dbt_utils.group_by(2) }}}}"
+    )
+    (project / "models/counted.sql").write_text(text)
+    (project / "models/read.sql").write_text("select order_id, n from {{ ref('counted') }}")
+    counted = classify_project(load(project)).model("counted")
+    assert "sum(2) as n" in (counted.new_text or "")
+    assert counted.columns_dropped == ()
+
+
 @pytest.mark.parametrize("alias", ["", " as t"])
 def test_of_a_model_that_is_a_macro_call_and_no_more_only_the_compiled_text_tells(tmp_path: Path, alias: str) -> None:
     project = copied(tmp_path / "project")
