@@ -56,12 +56,16 @@ class DataSet:
 
 
 def file_rows(file: Path, types: Mapping[str, str]) -> str:
-    """What DuckDB reads the rows of a file with; columns that are not in `types` get the type that they look like."""
+    """What DuckDB reads the rows of a file with; columns that are not in `types` get the type that they look like.
+
+    The shape of a CSV file is said, not guessed: a guess takes the first line with one cell too many for the header.
+    """
     path = "'" + str(file).replace("'", "''") + "'"
     if file.suffix == ".parquet":
         return f"read_parquet({path})"
+    shape = "header = true, skip = 0, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
     known = ", ".join("'" + name.replace("'", "''") + f"': '{kind}'" for name, kind in types.items())
-    return f"read_csv({path}, header = true, nullstr = ''" + (f", types = {{{known}}})" if known else ")")
+    return f"read_csv({path}, {shape}" + (f", types = {{{known}}})" if known else ")")
 
 
 def quoted(name: str) -> str:

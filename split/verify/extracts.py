@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -33,12 +32,13 @@ def read_extracts(folder: Path, parsed: Parsed, facts: Facts, *, dialect: str = 
         if source is None:
             known = ", ".join(parsed.sources)
             raise ExtractRefused(f"{file}: the project reads no table {file.stem}. It reads: {known}.")
+        types = {c: k for c, t in source.columns.items() if t and (k := duckdb_type(t, dialect)) is not None}
+        columns = _described(file, types)
         about = facts.of(source.name)
-        if about is not None and (found := list(_enterprise_rows(file, about))):
+        if about is not None and (found := list(_enterprise_rows(file, columns, about))):
             more = "" if len(found) <= _MOST else f" and {len(found) - _MOST} more"
             raise ExtractRefused("; ".join(found[:_MOST]) + more + ". Extract Commercial rows only.")
-        types = {c: k for c, t in source.columns.items() if t and (k := duckdb_type(t, dialect)) is not None}
-        tables[source.name] = Table(_described(file, types), file=file)
+        tables[source.name] = Table(columns, file=file)
     return DataSet(folder.name, tables)
 
 
@@ -55,30 +55,21 @@ def _described(file: Path, types: Mapping[str, str]) -> dict[str, str]:
         raise ExtractRefused(f"{file}: {str(error).splitlines()[0]}") from error
 
 
-def _enterprise_rows(file: Path, known: TableFacts) -> Iterator[str]:
-    """Each row with an Enterprise value: file, line, column, value."""
+def _enterprise_rows(file: Path, columns: Iterable[str], known: TableFacts) -> Iterator[str]:
+    """Each row with an Enterprise value: file, number, column, value."""
     gone = {c.lower(): {str(v) for v in f.enterprise} for c, f in known.columns.items()}
-    for number, row in _rows(file):
+    for number, row in _rows(file, columns):
         if known.only == "enterprise":
-            yield f"{file}:{number}: the table holds Enterprise rows only"
+            yield f"{file}, row {number}: the table holds Enterprise rows only"
         for column, value in row.items():
             if value in gone.get(column.lower(), ()):
-                yield f"{file}:{number}: {column} is {value!r}, a value of Enterprise"
+                yield f"{file}, row {number}: {column} is {value!r}, a value of Enterprise"
 
 
-def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
-    """Rows with the line at which they end; of Parquet, which has no lines, their 1-based number."""
-    if file.suffix == ".csv":
-        with file.open(encoding="utf-8", newline="") as opened:
-            reader = csv.DictReader(opened)
-            for row in reader:
-                yield reader.line_num, row
-        return
+def _rows(file: Path, columns: Iterable[str]) -> Iterator[tuple[int, Mapping[str, str | None]]]:
+    """Rows as text with their 1-based number."""
     with duckdb.connect() as connection:
-        try:
-            read = connection.execute(f"FROM {file_rows(file, {})}")
-        except duckdb.Error as error:
-            raise ExtractRefused(f"{file}: {str(error).splitlines()[0]}") from error
+        read = connection.execute(f"FROM {file_rows(file, dict.fromkeys(columns, 'VARCHAR'))}")
         names = [column[0] for column in read.description or ()]
         number = 0
         while batch := read.fetchmany(10_000):

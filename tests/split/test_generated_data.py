@@ -127,10 +127,10 @@ def test_all_rows_can_be_stored(pairs: list[Pair], tmp_path: Path) -> None:
         assert counted == (len(pair.mixed.tables["raw.orders"].rows),)
 
 
-def _extract(folder: Path, files: Mapping[str, str]) -> Path:
+def _extract(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     folder.mkdir()
     for name, text in files.items():
-        (folder / name).write_text(text)
+        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     return folder
 
 
@@ -148,14 +148,18 @@ def test_an_extract_is_read_with_the_declared_types(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("raw.orders.csv", 'id,brand\n1,Alpha\n2,"Ent"\n', r"raw\.orders\.csv:3: brand is 'Ent'"),
-        ("raw.contracts.csv", "id,value\n1,2\n", r"raw\.contracts\.csv:2: the table holds Enterprise rows only"),
+        ("raw.orders.csv", 'id,brand\n1,Alpha\n2,"Ent"\n', r"raw\.orders\.csv, row 2: brand is 'Ent'"),
+        ("raw.contracts.csv", "id,value\n1,2\n", r"raw\.contracts\.csv, row 1: the table holds Enterprise rows only"),
         ("raw.nothing.csv", "id\n1\n", r"the project reads no table raw\.nothing"),
         ("raw.orders.csv", "id,brand\nx,Alpha\n", r"raw\.orders\.csv: .*[Cc]onver"),
+        ("raw.orders.csv", "id,brand\n1,Alpha,more\n", r"raw\.orders\.csv: "),
+        ("raw.orders.csv", "id,brand\n1,Alpha\n2\n", r"raw\.orders\.csv: "),
+        ("raw.orders.csv", f'id,brand,text\n1,"Ent","{"x" * 200_000}"\n', r"raw\.orders\.csv, row 1: brand is 'Ent'"),
+        ("raw.orders.csv", b"id,brand\n1,\xff\n", r"raw\.orders\.csv: "),
     ],
 )
 def test_an_extract_that_is_not_commercial_or_not_readable_is_refused(
-    tmp_path: Path, name: str, text: str, said: str
+    tmp_path: Path, name: str, text: str | bytes, said: str
 ) -> None:
     folder = _extract(tmp_path / "real", {name: text})
     with pytest.raises(ExtractRefused, match=said):
@@ -167,5 +171,5 @@ def test_a_parquet_extract_with_an_enterprise_row_is_refused_with_its_row(tmp_pa
     file = tmp_path / "real" / "raw.orders.parquet"
     with duckdb.connect() as connection:
         connection.execute(f"copy (select * from (values (1, 'Alpha'), (2, 'Fed')) t(id, brand)) to '{file}'")
-    with pytest.raises(ExtractRefused, match=r"raw\.orders\.parquet:2: brand is 'Fed'"):
+    with pytest.raises(ExtractRefused, match=r"raw\.orders\.parquet, row 2: brand is 'Fed'"):
         read_extracts(tmp_path / "real", _parsed(), FACTS)

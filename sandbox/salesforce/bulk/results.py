@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 import shutil
 import threading
 import zlib
@@ -18,6 +17,8 @@ from sandbox.salesforce.soql.plan import Output, Plan, quoted
 
 _SHUFFLED_ROWS = 100_000
 """Up to here rows are shuffled one by one; beyond, whole pages come in another order."""
+
+_QUOTED_OR_NEWLINE = re.compile(rb'("(?:[^"]|"")*")|\n')
 
 
 @dataclass(eq=False)
@@ -118,7 +119,7 @@ def materialise(
             pages.append(Page(path, rows))
     if line_ending == "CRLF":
         for page in pages:
-            _rewrite(page.path, delimiter)
+            _end_records_with_crlf(page.path)
     if not plan.order_by:
         pages.reverse()
     return ResultSet(directory, tuple(pages))
@@ -159,11 +160,7 @@ def _as_text(output: Output) -> str:
     return f"coalesce(CAST({output.sql} AS VARCHAR), '')"
 
 
-def _rewrite(path: Path, delimiter: str) -> None:
-    """End the records with CRLF; newlines inside values stay."""
-    csv.field_size_limit(1 << 30)
-    out = io.StringIO(newline="")
-    with path.open(newline="", encoding="utf-8") as file:
-        writer = csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-        writer.writerows(csv.reader(file, delimiter=delimiter))
-    path.write_bytes(out.getvalue().encode())
+def _end_records_with_crlf(path: Path) -> None:
+    """Newlines inside values stay."""
+    text = path.read_bytes()
+    path.write_bytes(_QUOTED_OR_NEWLINE.sub(lambda found: found[1] or b"\r\n", text))
