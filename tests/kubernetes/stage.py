@@ -152,6 +152,7 @@ class Stage:
     @contextmanager
     def scene(self, warehouse: Warehouse, **settings: str) -> Iterator[None]:
         """One scenario on a warehouse: nothing is left of it for the next one, and it ends clean by itself."""
+        self._forget_incidents()
         self.sandbox.slack.messages.clear()
         self.use(warehouse, **settings)
         try:
@@ -174,14 +175,12 @@ class Stage:
     @contextmanager
     def automation(self, name: str, *, within: float) -> Iterator[None]:
         """An automation that waits so many seconds instead of minutes while the block runs."""
-        [found] = [one for one in self.api.post("/automations/filter") if one["name"] == name]
-        fields = ("name", "description", "enabled", "tags", "trigger", "actions")
-        declared = {field: found[field] for field in fields}
-        self.api.put(f"/automations/{found['id']}", **declared | {"trigger": {**found["trigger"], "within": within}})
+        [(automation, declared)] = [one for one in self._automations() if one[1]["name"] == name]
+        self.api.put(f"/automations/{automation}", **declared | {"trigger": {**declared["trigger"], "within": within}})
         try:
             yield
         finally:
-            self.api.put(f"/automations/{found['id']}", **declared)
+            self.api.put(f"/automations/{automation}", **declared)
 
     def slack(self, count: int) -> list[str]:
         """What Slack was told, when it is so many messages."""
@@ -200,6 +199,17 @@ class Stage:
             return jobs if {job["status"].get("succeeded") for job in jobs} == {1} else None
 
         return wait_for("success of the Jobs", look, LONG)
+
+    def _automations(self) -> list[tuple[str, dict[str, Any]]]:
+        fields = ("name", "description", "enabled", "tags", "trigger", "actions")
+        return [(one["id"], {field: one[field] for field in fields}) for one in self.api.post("/automations/filter")]
+
+    def _forget_incidents(self) -> None:
+        """A deployment whose last run failed in one scene is not told to run well again in the next: what an automation
+        has seen belongs to its trigger's id."""
+        for automation, declared in self._automations():
+            trigger = {key: value for key, value in declared["trigger"].items() if key != "id"}
+            self.api.put(f"/automations/{automation}", **declared | {"trigger": trigger})
 
     def _assert_quiet(self) -> None:
         assert [(run["name"], run["state_name"]) for run in self._unfinished()] == []

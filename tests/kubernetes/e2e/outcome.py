@@ -31,5 +31,5 @@ def assert_refreshed(
     run = stage.api.wait(parent)
     assert run["state_name"] == "Completed", f"{run['state']['message']}\n{stage.api.logs(parent)}"
     assert ends(stage, parent) == children
-    assert stage.sandbox.slack.texts == [], stage.sandbox.slack.texts
     warehouse.assert_equals_the_world(stage.sandbox)
+    assert stage.sandbox.slack.texts == [], stage.sandbox.slack.texts
