@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 import pytest
@@ -35,11 +36,11 @@ class Dbt:
 
     def __call__(self, *arguments: str) -> Any:
         """Run dbt and return its result object; a failure of dbt itself is raised."""
-        os.environ["MGDW_DUCKDB_PATH"] = str(self.warehouse)
         places = {"project-dir": self.project, "profiles-dir": self.project}
         places |= {"target-path": self.folder / "target", "log-path": self.folder / "logs"}
         flags = [f"--{name}={path}" for name, path in places.items()]
-        answer = dbtRunner(self.manifest).invoke(["--quiet", "--log-level=none", *arguments, *flags])
+        with patch.dict(os.environ, MGDW_DUCKDB_PATH=str(self.warehouse)):
+            answer = dbtRunner(self.manifest).invoke(["--quiet", "--log-level=none", *arguments, *flags])
         # dbt keeps the file open in its own configuration, which shuts out read-only readers of this process
         DuckDBConnectionManager.close_all_connections()
         if answer.exception is not None:
