@@ -105,7 +105,14 @@ def specialise(text: str, lookup: Lookup, *, dialect: str, variant: Variant = Va
         NotParsed: the text, with Jinja masked, is no single query of the dialect.
         JinjaError: its Jinja blocks do not nest.
     """
-    return _Specialising(text, lookup, dialect, variant).run()
+    try:
+        return _Specialising(text, lookup, dialect, variant).run()
+    except (NotParsed, JinjaError):
+        raise
+    except RecursionError as error:
+        raise NotParsed("the query is nested too deeply", 0) from error
+    except Exception as error:
+        raise NotParsed.because_it_fails(error) from error
 
 
 def classify(
@@ -194,7 +201,9 @@ class _Specialising:
         self._variant = variant
         self._cuts: list[Cut] = []
         self._left: dict[Left, None] = {}
-        self._refused: set[tuple[str, str]] = set()
+        self._refused: dict[tuple[str, str], Left] = {}
+        self._lines: dict[tuple[str, str], int] = {}
+        self._tried_again = 0
         self._others: tuple[Variant, ...] = ()
         self._parsed: tuple[str, Masked, Tree] | None = None
 
@@ -216,10 +225,15 @@ class _Specialising:
             edits = [edit for edit in apart(rewrite.edits) if self._may(edit, masked)]
             if edits:
                 self._make(edits, masked)
+            elif self._refused and self._tried_again < len(self._cuts):
+                # What was not possible before other cuts may be now, as a second run on the result would find.
+                self._refused.clear()
+                self._tried_again = len(self._cuts)
             elif result is None:
                 result = found
             else:
-                return Specialised(self._text, tuple(self._cuts), tuple(self._left), _remembering(result, before))
+                left = (*self._left, *dict.fromkeys(self._refused.values()))
+                return Specialised(self._text, tuple(self._cuts), left, _remembering(result, before))
         raise NotParsed(f"no end after {_MOST_PASSES} passes", 0)
 
     def _may(self, edit: Edit, masked: Masked) -> bool:
@@ -254,8 +268,8 @@ class _Specialising:
         return None
 
     def _refuse(self, edit: Edit, masked: Masked, why: str) -> None:
-        self._refused.add(self._key(edit))
-        self._left.setdefault(Left(masked.line(edit.span[0]), f"{edit.rule}: {why}"))
+        line = self._lines.setdefault(self._key(edit), masked.line(edit.span[0]))  # before cuts that shift it
+        self._refused[self._key(edit)] = Left(line, f"{edit.rule}: {why}")
 
     def _key(self, edit: Edit) -> tuple[str, str]:
         return edit.rule, self._text[slice(*edit.span)]

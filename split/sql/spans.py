@@ -31,6 +31,12 @@ class NotParsed(ValueError):
         super().__init__(message)
         self.line = line
 
+    @classmethod
+    def because_it_fails(cls, error: Exception) -> NotParsed:
+        """Of an error that nobody foresaw: one text is not read, and all others are."""
+        what = f"{type(error).__name__}: {error}"
+        return cls(f"reading it fails with {what}. The defect is ours: please report it with the file", 0)
+
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 """What it warns of comes back as a node that is refused, or as no query."""
@@ -80,6 +86,8 @@ def parse(sql: str, dialect: str) -> Tree:
         raise NotParsed(str(error).splitlines()[0], 0) from error
     except RecursionError as error:
         raise NotParsed("the query is nested too deeply", 0) from error
+    except Exception as error:  # sqlglot's own, on syntax that it half knows
+        raise NotParsed.because_it_fails(error) from error
     if len(found) != 1:
         raise NotParsed(f"{len(found)} statements, one query is expected", 0)
     root = cast(exp.Expr, found[0])
@@ -98,7 +106,7 @@ def _close(root: exp.Expr, spans: dict[int, Span], tokens: list[Any]) -> None:
     starts = [token.start for token in tokens]
     for node in reversed(list(root.walk(bfs=True))):
         own = spans.get(id(node))
-        if own is None and isinstance(node, exp.Identifier) and "start" in node.meta:
+        if own is None and isinstance(node, exp.Identifier) and node.meta.get("end") is not None:
             own = (node.meta["start"], node.meta["end"] + 1)
         for child in node.iter_expressions():
             inner = spans.get(id(child))

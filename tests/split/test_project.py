@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from split.project import ProjectError, classify_project, load_project
 from split.report_model import ProjectReport
+from split.sql import engine, spans
 from split.sql.engine import Kind
 from tests.split.mixed import copied, facts, load
 
@@ -178,6 +181,26 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
     report = classify_project(found)
     assert report.model("open").kind is Kind.unknown
     assert report.model("open").left[0].line == 2
+    assert report.model("fct_revenue").label == "mixed"
+
+
+@pytest.mark.parametrize(("module", "name"), [(spans, "_close"), (engine, "mark")])
+def test_an_error_that_nobody_foresaw_is_of_one_model_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: ModuleType, name: str
+) -> None:
+    project = copied(tmp_path / "project")
+    (project / "models/odd.sql").write_text("select 1 as odd")
+    works = getattr(module, name)
+
+    def odd(of: Any, *rest: Any) -> Any:
+        if "odd" in (of.root if isinstance(of, spans.Tree) else of).sql():
+            raise KeyError("odd")
+        return works(of, *rest)
+
+    monkeypatch.setattr(module, name, odd)
+    report = classify_project(load(project))
+    assert report.model("odd").kind is Kind.unknown
+    assert "KeyError: 'odd'. The defect is ours" in report.model("odd").left[0].reason
     assert report.model("fct_revenue").label == "mixed"
 
 

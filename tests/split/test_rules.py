@@ -229,3 +229,8 @@ def test_old_and_new_agree_on_commercial_rows(name: str) -> None:
         with duckdb.connect() as connection:
             fill(connection, random.Random(seed))
             assert Counter(connection.execute(new).fetchall()) == Counter(connection.execute(old).fetchall())
+
+
+def test_the_information_schema_of_a_region_in_one_pair_of_backticks_is_read() -> None:
+    query = "select q.job_id from `{{ target.project }}.region-eu.INFORMATION_SCHEMA.JOBS_BY_PROJECT` q"
+    assert specialise(query, lookup, dialect="bigquery").text == query

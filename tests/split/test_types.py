@@ -139,6 +139,19 @@ def test_a_null_of_unknown_type_comes_where_bigquery_takes_it(name: str) -> None
     assert specialise(old, lookup, dialect="bigquery").text == new
 
 
+def test_what_is_possible_only_after_another_cut_is_made_after_it() -> None:
+    for_ent = "if(o.brand = 'Ent', o.region, null)"
+    read = "case when brand = 'Ent' then upper(m) else 'x' end"
+    query = (
+        f"with t as (select o.brand, {for_ent} as m, {for_ent} as k from orders as o) select {{}} as u, k || 'x' from t"
+    )
+    once = specialise(query.format(read), lookup, dialect="bigquery")
+    assert once.text == query.format("'x'").replace(for_ent, "null", 1)
+    assert [left.reason for left in once.left if "write cast(null as …) there by hand" in left.reason]
+    again = specialise(once.text, lookup, dialect="bigquery")
+    assert (again.text, again.cuts) == (once.text, ())
+
+
 @pytest.mark.parametrize(
     ("query", "known", "at_risk"),
     [
