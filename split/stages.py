@@ -254,7 +254,7 @@ def claim(output: Path, *, apart_from: Path | None = None) -> None:
     target = output.resolve()
     project = apart_from.resolve() if apart_from is not None else None
     if project is not None and (target == project or project in target.parents or target in project.parents):
-        raise ConfigurationError(f"{output}: is not apart from the project {apart_from}", remedy=OTHER_FOLDER)
+        raise ConfigurationError(f"{output}: is not apart from {apart_from}, which is read", remedy=OTHER_FOLDER)
     if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / MARK).is_file())):
         raise ConfigurationError(f"{output}: is in use", remedy=OTHER_FOLDER)
     target.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from split.report_model import Problem
 from split.report_workbooks import write_workbooks_report
 from split.stages import OTHER_FOLDER, Inputs, claim, read_facts, read_project
 from split.tableau.items import WorkbookReport, WorkbooksReport
-from split.tableau.package import Unreadable, found, read, write
+from split.tableau.package import Part, Unreadable, found, read, write
 from split.tableau.tables import Table, Tables
 from split.tableau.workbook import read_workbook
 
@@ -87,11 +87,17 @@ class _Reading:
         self.copies: list[Path] = []
 
     def file(self, file: Path) -> None:
+        """Judge a file. One that cannot be read, whatever the reason, is told of, and the others are read."""
         try:
-            parts = read(file)
+            self._judge(file, read(file))
         except Unreadable as error:
             self.problems.append(Problem(path=error.path, line=error.line, message=str(error)))
-            return
+        except Exception as error:  # noqa: BLE001 - nobody foresaw it
+            what = f"reading it fails with {type(error).__name__}: {error}"
+            message = f"{what}. If Tableau opens it, please report this with the file"
+            self.problems.append(Problem(path=str(file), line=0, message=message))
+
+    def _judge(self, file: Path, parts: Sequence[Part]) -> None:
         changed: dict[str | None, bytes] = {}
         for part in sorted(parts, key=lambda p: p.is_workbook):
             place = str(file) if part.member is None else f"{file}!{part.member}"

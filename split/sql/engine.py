@@ -112,7 +112,8 @@ def specialise(text: str, lookup: Lookup, *, dialect: str, variant: Variant = Va
     except RecursionError as error:
         raise NotParsed("the query is nested too deeply", 0) from error
     except Exception as error:
-        raise NotParsed.because_it_fails(error) from error
+        what = f"reading it fails with {type(error).__name__}: {error}"
+        raise NotParsed(f"{what}. If dbt takes the query, please report this with the file", 0) from error
 
 
 def classify(

@@ -31,12 +31,6 @@ class NotParsed(ValueError):
         super().__init__(message)
         self.line = line
 
-    @classmethod
-    def because_it_fails(cls, error: Exception) -> NotParsed:
-        """Of an error that nobody foresaw: one text is not read, and all others are."""
-        what = f"{type(error).__name__}: {error}"
-        return cls(f"reading it fails with {what}. The defect is ours: please report it with the file", 0)
-
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 """What it warns of comes back as a node that is refused, or as no query."""
@@ -86,8 +80,8 @@ def parse(sql: str, dialect: str) -> Tree:
         raise NotParsed(str(error).splitlines()[0], 0) from error
     except RecursionError as error:
         raise NotParsed("the query is nested too deeply", 0) from error
-    except Exception as error:  # sqlglot's own, on syntax that it half knows
-        raise NotParsed.because_it_fails(error) from error
+    except Exception as error:  # the parser's own, on syntax that it half knows
+        raise NotParsed(f"sqlglot fails on it with {type(error).__name__}: {error}", 0) from error
     if len(found) != 1:
         raise NotParsed(f"{len(found)} statements, one query is expected", 0)
     root = cast(exp.Expr, found[0])

@@ -200,7 +200,7 @@ def test_an_error_that_nobody_foresaw_is_of_one_model_and_the_rest_goes_on(
     monkeypatch.setattr(module, name, odd)
     report = classify_project(load(project))
     assert report.model("odd").kind is Kind.unknown
-    assert "KeyError: 'odd'. The defect is ours" in report.model("odd").left[0].reason
+    assert "fails with KeyError: 'odd'" in report.model("odd").left[0].reason
     assert report.model("fct_revenue").label == "mixed"
 
 

@@ -10,12 +10,15 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors.errors import ConfigurationError
+from split import workbooks
 from split.report_workbooks import workbooks_page
 from split.tableau.items import WorkbooksReport
+from split.tableau.workbook import read_workbook
 from split.workbooks import WorkbooksRead, workbooks_read
 
 BOOKS = Path(__file__).with_name("workbooks")
@@ -169,6 +172,23 @@ def test_a_bad_file_is_told_and_the_rest_is_read(books: Path, tmp_path: Path, na
     write(books / name)
     read = _run(books, output=tmp_path / "new")
     assert [(Path(p.path).name.partition("!")[0], message in p.message) for p in read.report.problems] == [(name, True)]
+    assert len(read.copies) == 2
+
+
+def test_an_error_that_nobody_foresaw_is_of_one_file_and_the_rest_is_read(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(document: Any, place: str, *rest: Any, **options: Any) -> Any:
+        if "odd.twb" in place:
+            raise KeyError("odd")
+        return read_workbook(document, place, *rest, **options)
+
+    (books / "odd.twb").write_bytes(_BOOK)
+    monkeypatch.setattr(workbooks, "read_workbook", odd)
+    read = _run(books, output=tmp_path / "new")
+    [problem] = read.report.problems
+    assert problem.path.endswith("odd.twb")
+    assert "fails with KeyError: 'odd'" in problem.message
     assert len(read.copies) == 2
 
 
