@@ -14,6 +14,7 @@ from pathlib import Path
 RELEASE = "0.4.0"
 BRACKETS = "Python 3.11 has no type parameters in brackets"
 CATALOG = "DuckDB's own lists go through all tables of all projects: seconds for each query, after some tests"
+SECRET = "DuckDB refuses one of two CREATE SECRET IF NOT EXISTS at the same time, and with it a load job"
 QUOTES = "Python 3.11 has no quotes of the same kind inside an f-string"
 
 
@@ -218,6 +219,39 @@ def table_name(table: exp.Table) -> str:
         """    def evaluate(node: exp.Expression):
         if isinstance(node, exp.Literal) and node.is_string:
             return node.this
+""",
+    ),
+    Edit(
+        "jobs/storage.py",
+        SECRET,
+        "import re\n",
+        "import re\nimport threading\n",
+    ),
+    Edit(
+        "jobs/storage.py",
+        SECRET,
+        "def paths(cur: duckdb.DuckDBPyConnection, uri: str) -> list[str]:\n",
+        """_creating = threading.Lock()
+
+
+def paths(cur: duckdb.DuckDBPyConnection, uri: str) -> list[str]:
+""",
+    ),
+    Edit(
+        "jobs/storage.py",
+        SECRET,
+        """    cur.execute(
+        "CREATE SECRET IF NOT EXISTS gcs_emulator (TYPE gcs, KEY_ID '', SECRET '', "
+        f"ENDPOINT {literal(host.netloc)}, URL_STYLE 'path', "
+        f"USE_SSL {str(host.scheme == 'https').lower()})"
+    )
+""",
+        """    with _creating:
+        cur.execute(
+            "CREATE SECRET IF NOT EXISTS gcs_emulator (TYPE gcs, KEY_ID '', SECRET '', "
+            f"ENDPOINT {literal(host.netloc)}, URL_STYLE 'path', "
+            f"USE_SSL {str(host.scheme == 'https').lower()})"
+        )
 """,
     ),
     Edit(

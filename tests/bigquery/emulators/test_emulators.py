@@ -8,7 +8,9 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,27 @@ def test_bigquery_loads_what_lies_in_the_bucket(google: GoogleAccess, lake_bucke
         config = LoadJobConfig(source_format=SourceFormat.NEWLINE_DELIMITED_JSON, autodetect=True)
         client.load_table_from_uri(f"gs://{lake_bucket}/x/rows.jsonl", "STG.loaded", job_config=config).result()
         assert [row.x for row in client.query_and_wait("SELECT x FROM STG.loaded")] == [7]
+
+
+def test_the_first_loads_of_a_server_may_come_at_the_same_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+
+    def load(number: int) -> int:
+        config = LoadJobConfig(source_format=SourceFormat.NEWLINE_DELIMITED_JSON, autodetect=True)
+        with access.bigquery() as client:
+            together.wait(30)
+            job = client.load_table_from_uri("gs://first/rows.jsonl", f"STG.t{number}", job_config=config)
+            return job.result(timeout=60, retry=None).output_rows or 0
+
+    with servers.Emulators(tmp_path / "data") as own:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", own.bigquery_url)
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", own.gcs_url)
+        access = GoogleAccess("mgdw-test-first", "US")
+        with access.bigquery() as client:
+            client.create_dataset("STG")
+        access.storage().create_bucket("first").blob("rows.jsonl").upload_from_string('{"x": 7}\n')
+        with ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(load, range(8))) == [1] * 8
 
 
 def test_a_secret_is_read_back(secrets_url: str) -> None:
