@@ -41,7 +41,7 @@ MODULES = (
     Module("connectors/zuora/csv_file.py", (f"{_C}/zuora/test_csv_file.py",)),
     Module("connectors/salesforce/pages.py", (f"{_C}/salesforce/test_pages.py",)),
     Module("connectors/salesforce/page.py", (f"{_C}/salesforce/test_page.py",)),
-    Module("connectors/salesforce/result.py", (f"{_C}/salesforce/test_pages.py",)),
+    Module("connectors/salesforce/result.py", (f"{_C}/salesforce/test_pages.py", f"{_C}/salesforce/test_bulk_jobs.py")),
     Module("connectors/salesforce/soql.py", (f"{_C}/salesforce/test_soql.py",)),
     Module("connectors/salesforce/deletes.py", (f"{_C}/salesforce/test_delete_log.py",)),
     Module("connectors/salesforce/bulk.py", (f"{_C}/salesforce/test_bulk_jobs.py",)),

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from connectors.errors import CountMismatch, RateLimited, SourceUnavailable, WorkFailed
 from connectors.http import HttpSession, RetryPolicy
 from connectors.lake.local import LocalLake
+from connectors.progress import ProgressEvent, subscribed
 from connectors.salesforce.bulk import BulkQuery
 from connectors.salesforce.classify import classify, is_too_much
 from connectors.salesforce.quota import Quota
@@ -175,6 +176,18 @@ class TestThere:
 
 
 class TestResult:
+    async def test_who_listens_is_told_how_many_rows_will_come(self, org: Org, opened: Open, sink: Sink) -> None:
+        org.states = [{"state": "InProgress"}, {"state": "JobComplete", "numberRecordsProcessed": 3}]
+        org.pages = [2, 1]
+        events: list[ProgressEvent] = []
+        with subscribed(events.append):
+            async with opened(pages_at_once=1) as bulk:
+                sink.say("waiting")
+                await bulk.result("750", QUERY, sink)
+                await bulk.result("751", QUERY, sink)
+        told = [(0, 0), (2, 3), (3, 3), (5, 6), (6, 6)]
+        assert [(one.rows, one.of_rows) for one in events] == told
+
     async def test_it_is_looked_at_less_and_less_often_until_it_is_complete(
         self, org: Org, opened: Open, pauses: Pauses, sink: Sink
     ) -> None:
