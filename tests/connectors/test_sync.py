@@ -173,9 +173,9 @@ class TestWhatIsNew:
         await run(A)
         with subscribed(events.append):
             await run(A, B, load=loaded)
-        assert {(e.source, e.table, e.stage) for e in events} == {
-            ("shelf", "a", "unchanged"),
-            ("shelf", "b", "planned"),
+        assert {(e.source, e.table, e.stage, e.batches) for e in events} == {
+            ("shelf", "a", "unchanged", 0),
+            ("shelf", "b", "planned", 1),
         }
 
     async def test_a_plan_and_a_load_of_ones_own_take_the_place_of_the_usual(
@@ -265,8 +265,8 @@ class TestFailures:
         first, second = (failure.error for failure in outcome.failures)
         assert isinstance(first, UnknownObject) and first.facts == {"table": "a"}
         assert isinstance(second, ValueError)
-        assert [(e.table, e.note) for e in events if e.stage == "failed"] == [
-            ("a", "no such thing"), ("b", "ValueError"),
+        assert [(e.table, e.note, e.batches) for e in events if e.stage == "failed"] == [
+            ("a", "no such thing", 0), ("b", "ValueError", 0),
         ]  # fmt: skip
 
     async def test_errors_of_the_source_belong_to_the_tables_they_name(self, shelf: Shelf, run: Run) -> None:
