@@ -143,7 +143,7 @@ def _examine(module: Module, stands: list[Stand]) -> tuple[int, list[Mutant]]:
     for test, seconds in stands[0].told():
         lasting[test] += seconds
     limit = 30 + 5 * (time.monotonic() - began)
-    every = [m for m in mutants(source, with_sql=module.sql) if not module.only or m.where.startswith(module.only)]
+    every = mutants_of(module)
     todo, free = deque(every), list(stands)
     at_work: dict[int, tuple[Stand, Mutant, ForkProcess, float]] = {}
     killers: dict[str, Counter[str]] = defaultdict(Counter)
@@ -172,6 +172,12 @@ def _examine(module: Module, stands: list[Stand]) -> tuple[int, list[Mutant]]:
             free.append(stand)
             del at_work[sentinel]
     return len(every), survivors
+
+
+def mutants_of(module: Module) -> list[Mutant]:
+    """Every change that is tried in a module as it is now."""
+    found = mutants((ROOT / module.path).read_text(), with_sql=module.sql)
+    return [m for m in found if not module.only or m.where.startswith(module.only)]
 
 
 def _try(folder: Path, module: Module, rank: Mapping[str, float], said: Path, temp: Path) -> None:
