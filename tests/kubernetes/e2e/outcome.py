@@ -30,6 +30,7 @@ def assert_refreshed(
     """The run completed with exactly these children, told Slack nothing, and the warehouse is what it has to be."""
     run = stage.api.wait(parent)
     assert run["state_name"] == "Completed", f"{run['state']['message']}\n{stage.api.logs(parent)}"
-    assert ends(stage, parent) == children
+    ended = ends(stage, parent)
+    assert ended == children, (ended, [r["state"] for of in stage.api.children(parent).values() for r in of])
     warehouse.assert_equals_the_world(stage.sandbox)
     assert stage.sandbox.slack.texts == [], stage.sandbox.slack.texts
