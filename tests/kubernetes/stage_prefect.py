@@ -36,7 +36,7 @@ _SETTINGS = {
     "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "2",
     "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "5",
     "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "2",
-    # Twice as long as a restart of the server takes on a loaded machine: a lease that lapses meanwhile ends its run.
+    # 300 s in the cluster. A renewal that fails three times ends its run, as when the server is away for that long.
     "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
 }
 
