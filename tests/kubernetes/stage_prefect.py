@@ -36,7 +36,7 @@ _SETTINGS = {
     "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "2",
     "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "5",
     "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "2",
-    # 300 s in the cluster. A renewal that fails three times ends its run, as when the server is away for that long.
+    # 300 s in the cluster. A pod has to start and renew it within that time, else its run ends.
     "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
 }
 

@@ -16,7 +16,7 @@ from tests.kubernetes.stage_warehouse import Warehouse
 pytestmark = pytest.mark.slow
 
 _RENEWAL = "POST /api/v2/concurrency_limits/leases/{id}/renew"
-"""The one call that comes again with time: at three quarters of the lease, which is 300 s in the cluster, 60 s here."""
+"""The one call that comes again with time: every 225 s, at three quarters of the lease that a run asks for."""
 _PROGRESS = "PATCH /api/artifacts/{id}"
 """Comes again as a load goes on: at each twentieth of the way, and when it lasts twice as long."""
 _MOST = 60
