@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
+from uuid import UUID
 
+from prefect import flow_engine
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from connectors.warehouse.lease import Claim, Hold, held
 from connectors.warehouse.settings import WarehouseSettings, open_leases
 from flows.gcp import google_access
+
+_maintain = flow_engine.amaintain_concurrency_lease
+
+
+def _whatever_becomes_of_it(lease_id: UUID, lease_duration: float, **_: bool) -> AbstractAsyncContextManager[None]:
+    return _maintain(lease_id, lease_duration, raise_on_lease_renewal_failure=False)
+
+
+# Prefect (3.8) ends a run that cannot renew its slot of the deployment's limit in three tries: a server that is
+# restarted, or loses its slots, would end loads that need nothing of it meanwhile. A slot only saves a pod from
+# waiting; what keeps two runs apart is the lease here. So a run goes on, and its log says that the slot is lost.
+flow_engine.amaintain_concurrency_lease = _whatever_becomes_of_it
 
 
 @contextlib.asynccontextmanager

@@ -139,6 +139,8 @@ def template() -> dict[str, Any]:
         "ephemeral-storage": "{{ ephemeral_storage }}",
     }
     spec["template"]["spec"]["containers"][0].update(
+        # The worker's own command comes behind it, as `args`.
+        command=["python", "-m", "flows.await_server"],
         envFrom=[{"configMapRef": {"name": ENVIRONMENT}}],
         resources={"requests": dict(amounts), "limits": dict(amounts)},
         securityContext={

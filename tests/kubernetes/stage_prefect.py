@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -61,6 +62,7 @@ class PrefectServer:
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url,
             "PREFECT_SERVER_API_AUTH_STRING": AUTH,
         }
+        self._slots = folder / "server" / "concurrency_leases"
         prefect = Path(sys.executable).parent / "prefect"
         command = [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(self._port)]
         self.process = Process("prefect-server", command, environment, folder)
@@ -78,6 +80,10 @@ class PrefectServer:
     def stop(self) -> None:
         """Stop it."""
         self.process.stop()
+
+    def lose_slots(self) -> None:
+        """Let nobody hold a slot of a concurrency limit, while it is stopped. Raises FileNotFoundError."""
+        shutil.rmtree(self._slots)
 
     def requests_since(self, mark: int) -> Counter[str]:
         """Requests by method and path since `mark()`, ids as `{id}`, without a worker's polling and our questions."""

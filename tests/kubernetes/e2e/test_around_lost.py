@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.kubernetes.e2e.holding import daily_at_work, held
-from tests.kubernetes.e2e.outcome import EACH_ONCE, assert_refreshed
+from tests.kubernetes.e2e.outcome import DAILY, EACH_ONCE, LEFT, assert_refreshed
 from tests.kubernetes.stage import Stage
 from tests.kubernetes.stage_prefect import LONG
 from tests.kubernetes.stage_processes import wait_for
 from tests.kubernetes.stage_warehouse import Warehouse
 
 _AGAIN = ["Crashed", "Completed"]
+_AWAY = 45.0
+"""Seconds in which both children have done what they do without the server, and say so to nobody."""
 
 
 def test_a_worker_that_was_killed_finds_what_went_on_and_what_died_meanwhile(
@@ -41,14 +45,37 @@ def test_children_on_a_node_that_is_lost_are_started_on_another(stage: Stage, wa
     assert_refreshed(stage, warehouse, daily.parent, EACH_ONCE | {"zuora": _AGAIN, "s3-usage": _AGAIN})
 
 
-def test_a_server_that_is_restarted_finds_every_run_as_it_was(stage: Stage, warehouse: Warehouse) -> None:
+def test_runs_do_their_work_while_the_server_is_away(stage: Stage, warehouse: Warehouse) -> None:
     with held(stage) as hold:
         daily = daily_at_work(stage, hold)
         stage.server.stop()
-        mark = stage.server.mark()
+    time.sleep(_AWAY)
+    stage.server.start()
+
+    assert_refreshed(stage, warehouse, daily.parent)
+
+
+def test_a_run_whose_pod_starts_while_the_server_is_away_begins_when_it_is_back(
+    stage: Stage, warehouse: Warehouse
+) -> None:
+    parent = stage.api.start_run(DAILY, sources=LEFT)
+    pod = stage.pod(parent)
+    stage.server.stop()
+    wait_for("a pod that waits", lambda: "waiting for Prefect's server" in stage.cluster.logs(pod), LONG)
+    stage.server.start()
+
+    assert_refreshed(stage, warehouse, parent)
+    assert stage.api.run(parent)["run_count"] == 1
+
+
+def test_a_server_that_has_lost_its_concurrency_slots_ends_no_run(stage: Stage, warehouse: Warehouse) -> None:
+    with held(stage) as hold:
+        daily = daily_at_work(stage, hold)
+        stage.server.stop()
+        stage.server.lose_slots()
         stage.server.start()
-        # Every run holds a slot of its deployment by a lease that it renews; one that is refused ends its run.
-        renewed = "POST /api/v2/concurrency_limits/leases/{id}/renew"
-        wait_for("renewal of three leases", lambda: stage.server.requests_since(mark)[renewed] >= 3, LONG)
+        # A run renews its slot every 225 s; Prefect alone would end one that is refused.
+        for run in (daily.parent, *daily.children.values()):
+            wait_for("a slot that is lost", lambda run=run: "slots are no longer reserved" in stage.api.logs(run), LONG)
 
     assert_refreshed(stage, warehouse, daily.parent)
