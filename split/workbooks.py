@@ -15,7 +15,7 @@ from split.stages import OTHER_FOLDER, Inputs, claim, read_facts, read_project
 from split.tableau.items import WorkbookReport, WorkbooksReport
 from split.tableau.package import Part, Unreadable, found, read, write
 from split.tableau.tables import Table, Tables
-from split.tableau.workbook import read_workbook
+from split.tableau.workbook import Workbook, read_workbook
 
 COPIES = "workbooks"
 """Below the output folder: the changed copies."""
@@ -92,25 +92,37 @@ class _Reading:
             self._judge(file, read(file))
         except Unreadable as error:
             self.problems.append(Problem(path=error.path, line=error.line, message=str(error)))
+        except ConfigurationError:
+            raise
         except Exception as error:  # noqa: BLE001 - nobody foresaw it
             what = f"reading it fails with {type(error).__name__}: {error}"
             message = f"{what}. If Tableau opens it, please report this with the file"
             self.problems.append(Problem(path=str(file), line=0, message=message))
 
     def _judge(self, file: Path, parts: Sequence[Part]) -> None:
+        """All of the file or nothing is in the report."""
+        books: list[Workbook] = []
+        published = dict(self._published)
         changed: dict[str | None, bytes] = {}
         for part in sorted(parts, key=lambda p: p.is_workbook):
             place = str(file) if part.member is None else f"{file}!{part.member}"
-            book = read_workbook(part.document, place, self._tables, self._published, dialect=self._dialect)
-            self._published.update(book.published)
-            self.reports.append(book.report)
-            self.problems += book.problems
+            book = read_workbook(part.document, place, self._tables, published, dialect=self._dialect)
+            books.append(book)
+            published.update(book.published)
             if book.patches:
                 changed[part.member] = part.document.patched(book.patches)
         if changed and self._output is not None:
             target = self._output / file.resolve().relative_to(self._root)
-            write(file, target, changed)
+            try:
+                write(file, target, changed)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{target}: cannot be written: {error.strerror or error}", remedy="Make room there, then run again."
+                ) from error
             self.copies.append(target)
+        self._published = published
+        self.reports += [book.report for book in books]
+        self.problems += [problem for book in books for problem in book.problems]
 
 
 def _claim(output: Path, paths: Sequence[Path], files: Sequence[Path]) -> None:

@@ -13,7 +13,7 @@ from split.sql.mask import JinjaError, Masked, Variant, mask
 from split.sql.nulls import untyped_nulls
 from split.sql.rewrite import Rewrite, used_names
 from split.sql.scope import Relation
-from split.sql.spans import NotParsed, Tree, parse
+from split.sql.spans import TOO_DEEP, NotParsed, Tree, parse
 from split.sql.types import Type
 from split.sql.values import ANY, Value, declared
 from split.sql.variance import mark
@@ -110,7 +110,7 @@ def specialise(text: str, lookup: Lookup, *, dialect: str, variant: Variant = Va
     except (NotParsed, JinjaError):
         raise
     except RecursionError as error:
-        raise NotParsed("the query is nested too deeply", 0) from error
+        raise NotParsed(TOO_DEEP, 0) from error
     except Exception as error:
         what = f"reading it fails with {type(error).__name__}: {error}"
         raise NotParsed(f"{what}. If dbt takes the query, please report this with the file", 0) from error

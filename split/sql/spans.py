@@ -35,6 +35,9 @@ class NotParsed(ValueError):
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 """What it warns of comes back as a node that is refused, or as no query."""
 
+TOO_DEEP = "the query is nested too deeply"
+"""For Python's stack, in reading it or in whatever is done with it."""
+
 _NULLS = (exp.IgnoreNulls, exp.RespectNulls)
 
 
@@ -79,7 +82,7 @@ def parse(sql: str, dialect: str) -> Tree:
     except TokenError as error:
         raise NotParsed(str(error).splitlines()[0], 0) from error
     except RecursionError as error:
-        raise NotParsed("the query is nested too deeply", 0) from error
+        raise NotParsed(TOO_DEEP, 0) from error
     except Exception as error:  # the parser's own, on syntax that it half knows
         raise NotParsed(f"sqlglot fails on it with {type(error).__name__}: {error}", 0) from error
     if len(found) != 1:

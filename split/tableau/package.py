@@ -18,6 +18,8 @@ LARGEST = 256 * 1024 * 1024
 """Bytes of XML that are read; a workbook of 100 sheets has a few million."""
 _DENSEST = 200
 """Times that a member of more than `LARGEST` bytes may be larger than its packed form."""
+_BROKEN = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, UnicodeDecodeError)
+"""zipfile says NotImplementedError of a compression or a version of zip that it does not know."""
 
 
 class Unreadable(ValueError):
@@ -77,11 +79,27 @@ def read(file: Path) -> list[Part]:
 
 
 def write(file: Path, target: Path, changed: Mapping[str | None, bytes]) -> None:
-    """Write a copy of a file with some of its documents changed; the other members of an archive stay the same."""
+    """Write a copy of a file with some of its documents changed; the other members of an archive stay the same.
+
+    Raises:
+        Unreadable: a member of the archive is damaged. There is no copy then, as after any other error.
+        OSError: the copy cannot be written.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    if None in changed:
-        target.write_bytes(changed[None])
-        return
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    try:
+        if None in changed:
+            unfinished.write_bytes(changed[None])
+        else:
+            _pack(file, unfinished, changed)
+        unfinished.replace(target)
+    except _BROKEN as error:
+        raise Unreadable(str(file), f"is no whole zip archive: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _pack(file: Path, target: Path, changed: Mapping[str | None, bytes]) -> None:
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(target, "w", allowZip64=True) as new:
         new.comment = old.comment
         for member in old.infolist():
@@ -106,8 +124,7 @@ def _unpacked(file: Path) -> list[Part]:
             if not documents:
                 raise Unreadable(str(file), "holds no .twb and no .tds")
             return [_part(file, m.filename, _content(archive, file, m)) for m in documents]
-    # zipfile says NotImplementedError of a compression or a version of zip that it does not know.
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, UnicodeDecodeError) as error:
+    except _BROKEN as error:
         raise Unreadable(str(file), f"is no whole zip archive: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import struct
@@ -190,6 +191,47 @@ def test_an_error_that_nobody_foresaw_is_of_one_file_and_the_rest_is_read(
     assert problem.path.endswith("odd.twb")
     assert "fails with KeyError: 'odd'" in problem.message
     assert len(read.copies) == 2
+
+
+def test_of_a_file_that_fails_in_the_middle_nothing_is_told_but_the_reason(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(document: Any, place: str, *rest: Any, **options: Any) -> Any:
+        if "second.twb" in place:
+            raise KeyError("odd")
+        return read_workbook(document, place, *rest, **options)
+
+    _packed(books / "two.twbx", {"first.twb": _BOOK, "second.twb": _BOOK})
+    monkeypatch.setattr(workbooks, "read_workbook", odd)
+    read = _run(books, output=tmp_path / "new")
+    [problem] = read.report.problems
+    assert problem.path.endswith("two.twbx")
+    assert [w.path for w in read.report.workbooks if "two.twbx" in w.path] == []
+    assert len(read.copies) == 2
+
+
+def test_a_packed_workbook_with_a_damaged_picture_is_told_of_and_leaves_no_copy(books: Path, tmp_path: Path) -> None:
+    file = books / "packed.twbx"
+    content = file.read_bytes()
+    at = content.index(b"Image/logo.png") + len(b"Image/logo.png")
+    file.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+    read = _run(books, output=tmp_path / "new")
+    [problem] = read.report.problems
+    assert (problem.path, problem.message.partition(":")[0]) == (str(file), "is no whole zip archive")
+    assert [w.path for w in read.report.workbooks if "packed.twbx" in w.path] == []
+    assert sorted(f.name for f in (tmp_path / "new" / workbooks.COPIES).rglob("*") if f.is_file()) == ["plain.twb"]
+
+
+def test_a_disk_that_is_full_is_no_fault_of_a_workbook(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(ConfigurationError, match=r"packed.twbx: cannot be written: No space left on device"):
+        _run(books, output=tmp_path / "new")
+    assert list((tmp_path / "new" / workbooks.COPIES).rglob("packed.twbx*")) == []
 
 
 def test_an_apple_double_beside_the_workbook_is_not_read(books: Path, tmp_path: Path) -> None:

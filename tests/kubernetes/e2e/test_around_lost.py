@@ -12,7 +12,7 @@ from tests.kubernetes.stage_processes import wait_for
 from tests.kubernetes.stage_warehouse import Warehouse
 
 _AGAIN = ["Crashed", "Completed"]
-_AWAY = 45.0
+_AWAY = 100.0
 """Seconds in which both children have done what they do without the server, and say so to nobody."""
 
 
