@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import sys
 import time
 import urllib.error
@@ -25,6 +26,8 @@ def main() -> None:
     command = sys.argv[1:]
     if not command:
         raise SystemExit("Which command? python -m flows.await_server prefect flow-run execute")
+    # The first process of a container is deaf to signals that it has not asked for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if url := os.environ.get("PREFECT_API_URL"):
         _wait(f"{url.rstrip('/')}/health")
     try:

@@ -77,6 +77,17 @@ def test_without_an_address_there_is_nothing_to_wait_for(url: str | None) -> Non
     assert (ended.stdout, ended.stderr, ended.returncode) == ("hello\n", "", 7)
 
 
+def test_a_pod_that_waits_and_is_evicted_ends_at_once() -> None:
+    with Starting(*[503] * PATIENCE) as server:
+        words = [sys.executable, "-m", "flows.await_server", *SAYS_HELLO]
+        environment = {**os.environ, "PREFECT_API_URL": server.url}
+        with subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as pod:
+            assert pod.stderr is not None
+            assert pod.stderr.readline().startswith("waiting for Prefect's server")
+            pod.terminate()
+            assert pod.wait(PATIENCE) == 143
+
+
 def test_a_command_that_is_not_there_is_named() -> None:
     assert (
         begin(None, "no-such-command", "x").stderr == "no-such-command cannot be started: No such file or directory\n"

@@ -172,6 +172,10 @@ class Api:
         found = self.post("/logs/filter", logs={"flow_run_id": {"any_": [flow_run]}}, sort="TIMESTAMP_ASC")
         return "\n".join(one["message"] for one in found)
 
+    def artifacts(self, *flow_runs: str) -> list[str]:
+        """Keys of what these runs wrote for people."""
+        return [one["key"] for one in self.post("/artifacts/filter", artifacts={"flow_run_id": {"any_": flow_runs}})]
+
     def wait(self, flow_run: str, *states: str, seconds: float = LONG) -> dict[str, Any]:
         """The run, when it is in one of the states (types, default: the final ones)."""
         wanted = states or FINAL
