@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from typing import NoReturn
 
 _PATIENCE = 900.0
 """Seconds; then the command is started all the same, and says in its own words what is wrong."""
@@ -27,13 +28,17 @@ def main() -> None:
     if not command:
         raise SystemExit("Which command? python -m flows.await_server prefect flow-run execute")
     # The first process of a container is deaf to signals that it has not asked for.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _end)
     if url := os.environ.get("PREFECT_API_URL"):
         _wait(f"{url.rstrip('/')}/health")
     try:
         os.execvp(command[0], command)  # noqa: S606 - the command is the pod's own
     except OSError as error:
         raise SystemExit(f"{command[0]} cannot be started: {error.strerror}") from error
+
+
+def _end(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _wait(url: str) -> None:
