@@ -76,7 +76,8 @@ def test_times_none_hits_every_request_until_cleared(counting: Counting, client:
 
 def test_a_dropped_request_never_reaches_the_app(counting: Counting, client: httpx.Client) -> None:
     counting.faults.arm("/hello", drop="before")
-    with pytest.raises(httpx.RemoteProtocolError):
+    # What of the request was not read yet when the connection closed makes the system answer with a reset.
+    with pytest.raises((httpx.RemoteProtocolError, httpx.NetworkError)):
         client.post("/hello", content=b"x")
     assert counting.served == 0
     assert client.get("/hello").status_code == 200
