@@ -173,6 +173,19 @@ class Stage:
             self.api.patch(path, job_variables=declared)
 
     @contextmanager
+    def no_room(self) -> Iterator[None]:
+        """Pods that are made while the block runs wait for a node, and get one at its end."""
+        nodes = self.cluster.request("GET", "/api/v1/nodes").raise_for_status().json()["items"]
+        paths = [f"/api/v1/nodes/{node['metadata']['name']}" for node in nodes]
+        try:
+            for path in paths:
+                self.cluster.patch(path, {"spec": {"unschedulable": True}})
+            yield
+        finally:
+            for path in paths:
+                self.cluster.patch(path, {"spec": {"unschedulable": None}})
+
+    @contextmanager
     def automation(self, name: str, *, within: float) -> Iterator[None]:
         """An automation that waits so many seconds instead of minutes while the block runs."""
         [(automation, declared)] = [one for one in self._automations() if one[1]["name"] == name]

@@ -7,7 +7,8 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,15 @@ class PrefectServer:
     def stop(self) -> None:
         """Stop it."""
         self.process.stop()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Stopped while the block runs; it serves again at its end."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
     def lose_slots(self) -> None:
         """Let nobody hold a slot of a concurrency limit, while it is stopped. Raises FileNotFoundError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 
 from tests.kubernetes.e2e.holding import daily_at_work, held
 from tests.kubernetes.e2e.outcome import DAILY, EACH_ONCE, LEFT, assert_refreshed
@@ -48,9 +49,9 @@ def test_children_on_a_node_that_is_lost_are_started_on_another(stage: Stage, wa
 def test_runs_do_their_work_while_the_server_is_away(stage: Stage, warehouse: Warehouse) -> None:
     with held(stage) as hold:
         daily = daily_at_work(stage, hold)
-        stage.server.stop()
-    time.sleep(_AWAY)
-    stage.server.start()
+        with stage.server.away():
+            hold.release()
+            time.sleep(_AWAY)
 
     assert_refreshed(stage, warehouse, daily.parent)
     assert {"loads-zuora", "loads-s3"} <= set(stage.api.artifacts(*daily.children.values()))
@@ -59,11 +60,14 @@ def test_runs_do_their_work_while_the_server_is_away(stage: Stage, warehouse: Wa
 def test_a_run_whose_pod_starts_while_the_server_is_away_begins_when_it_is_back(
     stage: Stage, warehouse: Warehouse
 ) -> None:
-    parent = stage.api.start_run(DAILY, sources=LEFT)
-    pod = stage.pod(parent)
-    stage.server.stop()
-    wait_for("a pod that waits", lambda: "waiting for Prefect's server" in stage.cluster.logs(pod), LONG)
-    stage.server.start()
+    with ExitStack() as no_room:
+        no_room.enter_context(stage.no_room())
+        parent = stage.api.start_run(DAILY, sources=LEFT)
+        stage.api.wait_state_name(parent, "InfrastructurePending")
+        with stage.server.away():
+            no_room.close()
+            pod = stage.pod(parent)
+            wait_for("a pod that waits", lambda: "waiting for Prefect's server" in stage.cluster.logs(pod), LONG)
 
     assert_refreshed(stage, warehouse, parent)
     assert stage.api.run(parent)["run_count"] == 1
@@ -72,9 +76,8 @@ def test_a_run_whose_pod_starts_while_the_server_is_away_begins_when_it_is_back(
 def test_a_server_that_has_lost_its_concurrency_slots_ends_no_run(stage: Stage, warehouse: Warehouse) -> None:
     with held(stage) as hold:
         daily = daily_at_work(stage, hold)
-        stage.server.stop()
-        stage.server.lose_slots()
-        stage.server.start()
+        with stage.server.away():
+            stage.server.lose_slots()
         # A run renews its slot every 225 s; Prefect alone would end one that is refused.
         for run in (daily.parent, *daily.children.values()):
             wait_for("a slot that is lost", lambda run=run: "slots are no longer reserved" in stage.api.logs(run), LONG)
