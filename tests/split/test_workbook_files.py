@@ -176,16 +176,20 @@ def test_a_bad_file_is_told_and_the_rest_is_read(books: Path, tmp_path: Path, na
     assert len(read.copies) == 2
 
 
-def test_an_error_that_nobody_foresaw_is_of_one_file_and_the_rest_is_read(
-    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _fail_at(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def odd(document: Any, place: str, *rest: Any, **options: Any) -> Any:
-        if "odd.twb" in place:
+        if name in place:
             raise KeyError("odd")
         return read_workbook(document, place, *rest, **options)
 
-    (books / "odd.twb").write_bytes(_BOOK)
     monkeypatch.setattr(workbooks, "read_workbook", odd)
+
+
+def test_an_error_that_nobody_foresaw_is_of_one_file_and_the_rest_is_read(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_at("odd.twb", monkeypatch)
+    (books / "odd.twb").write_bytes(_BOOK)
     read = _run(books, output=tmp_path / "new")
     [problem] = read.report.problems
     assert problem.path.endswith("odd.twb")
@@ -196,13 +200,8 @@ def test_an_error_that_nobody_foresaw_is_of_one_file_and_the_rest_is_read(
 def test_of_a_file_that_fails_in_the_middle_nothing_is_told_but_the_reason(
     books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def odd(document: Any, place: str, *rest: Any, **options: Any) -> Any:
-        if "second.twb" in place:
-            raise KeyError("odd")
-        return read_workbook(document, place, *rest, **options)
-
+    _fail_at("second.twb", monkeypatch)
     _packed(books / "two.twbx", {"first.twb": _BOOK, "second.twb": _BOOK})
-    monkeypatch.setattr(workbooks, "read_workbook", odd)
     read = _run(books, output=tmp_path / "new")
     [problem] = read.report.problems
     assert problem.path.endswith("two.twbx")
