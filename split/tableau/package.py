@@ -19,7 +19,7 @@ LARGEST = 256 * 1024 * 1024
 _DENSEST = 200
 """Times that a member of more than `LARGEST` bytes may be larger than its packed form."""
 _BROKEN = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, UnicodeDecodeError)
-"""What zipfile raises on a damaged archive, when it is opened or at any member, so that reading and copying say the same.
+"""What zipfile raises on a damaged archive, at its opening or at a member: reading and copying say the same of it.
 NotImplementedError: a compression or a version of zip that it does not know."""
 
 
