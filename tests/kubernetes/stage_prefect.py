@@ -182,6 +182,11 @@ class Api:
         found = self.post("/logs/filter", logs={"flow_run_id": {"any_": [flow_run]}}, sort="TIMESTAMP_ASC")
         return "\n".join(one["message"] for one in found)
 
+    def renew_slot(self, flow_run: str, *, seconds: float) -> None:
+        """Renew a running run's slot of its deployment's limit. Raises HTTPStatusError (410) when it has lost it."""
+        lease = self.run(flow_run)["state"]["state_details"]["deployment_concurrency_lease_id"]
+        self.post(f"/v2/concurrency_limits/leases/{lease}/renew", lease_duration=seconds)
+
     def artifacts(self, *flow_runs: str) -> list[str]:
         """Keys of what these runs wrote for people."""
         return [one["key"] for one in self.post("/artifacts/filter", artifacts={"flow_run_id": {"any_": flow_runs}})]

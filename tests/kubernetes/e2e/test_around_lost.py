@@ -49,9 +49,11 @@ def test_children_on_a_node_that_is_lost_are_started_on_another(stage: Stage, wa
 def test_runs_do_their_work_while_the_server_is_away(stage: Stage, warehouse: Warehouse) -> None:
     with held(stage) as hold:
         daily = daily_at_work(stage, hold)
+        stage.api.renew_slot(daily.parent, seconds=3600)
         with stage.server.away():
             hold.release()
             time.sleep(_AWAY)
+        stage.api.renew_slot(daily.parent, seconds=3600)
 
     assert_refreshed(stage, warehouse, daily.parent)
     assert {"loads-zuora", "loads-s3"} <= set(stage.api.artifacts(*daily.children.values()))
